@@ -1,0 +1,104 @@
+# The two that everyone needs: `make run` and `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The first interpreter that is new enough; PYTHON=... overrides.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+GENERATE := .venv-generate
+OUT := generated/python
+
+export PYTHONDONTWRITEBYTECODE ?=
+ARGS ?=
+
+.PHONY: help run test check generate check-generate lint bench soak lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv installs an environment in seconds; where it cannot work, pip can.
+# $(1): the environment, $(2): the lock files.
+define install
+	@test -n "$(PYTHON)" || { echo "bedplate needs Python 3.11 or newer with venv; none was found on PATH."; exit 1; }
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	@test -x $(1)/bin/uv || $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(1)/bin/uv pip install --quiet --python $(1)/bin/python --require-hashes $(foreach f,$(2),-r $(f)) \
+	  || $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes $(foreach f,$(2),-r $(f))
+endef
+
+# The checkout itself, so that `import bedplate` finds the three source folders.
+define install_checkout
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+endef
+
+$(VENV)/.server: requirements/bootstrap.txt requirements/server.txt pyproject.toml
+	$(call install,$(VENV),requirements/server.txt)
+	$(install_checkout)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.server requirements/dev.txt
+	$(call install,$(VENV),requirements/server.txt requirements/dev.txt)
+	@touch $@
+
+$(GENERATE)/.done: requirements/bootstrap.txt requirements/generate.txt
+	$(call install,$(GENERATE),requirements/generate.txt)
+	@touch $@
+
+run: $(VENV)/.server ## Start the whole platform: HTTP on 127.0.0.1:8080, gRPC on 127.0.0.1:50051
+	@exec $(BIN)/bedplate up $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests
+	@$(BIN)/python -m pytest -n 2 -m "not soak" $(ARGS)
+
+soak: $(VENV)/.dev ## Run the tests that take minutes
+	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)
+
+lint: $(VENV)/.dev ## Format check, linters, types, layers, contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+	@$(BIN)/buf format --diff --exit-code --path protos/bedplate
+	@$(BIN)/buf lint --path protos/bedplate
+	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+check: lint check-generate test ## All that a change must pass; what CI runs
+
+generate: $(VENV)/.dev $(GENERATE)/.done ## Write generated/ from protos/
+	@rm -rf generated
+	@mkdir -p $(OUT) generated/descriptors
+	@$(GENERATE)/bin/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	  --plugin=protoc-gen-mypy=$(GENERATE)/bin/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=$(GENERATE)/bin/protoc-gen-mypy_grpc \
+	  --python_out=$(OUT) --mypy_out=quiet:$(OUT) \
+	  $$(cd protos/third_party && find buf -name '*.proto' | LC_ALL=C sort)
+	@$(GENERATE)/bin/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	  --plugin=protoc-gen-mypy=$(GENERATE)/bin/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=$(GENERATE)/bin/protoc-gen-mypy_grpc \
+	  --python_out=$(OUT) --grpc_python_out=$(OUT) --mypy_out=quiet:$(OUT) --mypy_grpc_out=quiet:$(OUT) \
+	  --descriptor_set_out=generated/descriptors/bedplate.binpb --include_imports --include_source_info \
+	  $$(cd protos && find bedplate -name '*.proto' | LC_ALL=C sort)
+	@cd protos && find bedplate -name '*.proto' -exec cp --parents {} ../$(OUT)/ \;
+	@cd protos/third_party && find buf -name '*.proto' -exec cp --parents {} ../../$(OUT)/ \;
+	@$(BIN)/python -m bedplate.generate --descriptors generated/descriptors/bedplate.binpb --out generated
+	@touch $(OUT)/bedplate/py.typed
+
+check-generate: ## Fail when generated/ is not what protos/ says
+	@rm -rf build/generated-before && mkdir -p build && cp -r generated build/generated-before
+	@$(MAKE) --no-print-directory generate
+	@diff -r -x __pycache__ build/generated-before generated && rm -rf build/generated-before \
+	  || { echo "generated/ differs from protos/: run 'make generate' and commit the result."; exit 1; }
+
+bench: $(VENV)/.dev ## Measure what a call costs, side by side (ONLY=a,b for some rows)
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+lock: $(VENV)/.dev ## Write requirements/*.txt anew from requirements/*.in
+	@for f in bootstrap generate server dev; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --universal --generate-hashes \
+	    --no-emit-index-url --no-header --no-annotate requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+
+clean: ## Remove environments, caches and build output; keeps .bedplate (your data)
+	@rm -rf $(VENV) $(GENERATE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

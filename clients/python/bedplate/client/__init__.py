@@ -1,0 +1,1 @@
+"""Calls services by their contracts: deadlines, retries, typed errors, ids."""

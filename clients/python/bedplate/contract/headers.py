@@ -1,0 +1,11 @@
+"""Names of the metadata that callers and servers exchange, all lower case."""
+
+AUTHORIZATION = "authorization"
+TRACEPARENT = "traceparent"
+REQUEST_ID = "x-request-id"
+# google.rpc.Status, serialised; set by every refusal.
+STATUS_DETAILS = "grpc-status-details-bin"
+# How long a client should wait before it retries, milliseconds; negative: do not.
+PUSHBACK = "grpc-retry-pushback-ms"
+# Attempts before this one; set by gRPC core on retries.
+PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"

@@ -1,0 +1,183 @@
+"""The policy of each method, read from the descriptors.
+
+`resolve` merges what a method says with its service's defaults and bedplate's
+own, once at start; everything else works with the result.
+"""
+
+import enum
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2
+
+from bedplate.v1 import policy_pb2
+
+DEADLINE_DEFAULT_S = 5.0
+DEADLINE_MAX_S = 30.0
+REQUEST_BYTES = 4 * 1024 * 1024
+RESPONSE_BYTES = 4 * 1024 * 1024
+RETRY_TOKENS = 10
+RETRY_TOKEN_RATIO = 0.1
+
+# Options whose unset value is written as an enum's zero.
+_ENUMS = ("idempotency", "criticality", "visibility")
+
+
+class PolicyError(Exception):
+    """A contract that cannot be served as it is. The text says what to write."""
+
+
+class Idempotency(enum.Enum):
+    """What happens when the same call arrives twice; see policy.proto."""
+
+    NONE = policy_pb2.IDEMPOTENCY_NONE
+    READ_ONLY = policy_pb2.IDEMPOTENCY_READ_ONLY
+    NATURAL = policy_pb2.IDEMPOTENCY_NATURAL
+    REQUEST_ID = policy_pb2.IDEMPOTENCY_REQUEST_ID
+
+
+class Visibility(enum.Enum):
+    """Who may see a method; see policy.proto."""
+
+    INTERNAL = policy_pb2.VISIBILITY_INTERNAL
+    PARTNER = policy_pb2.VISIBILITY_PARTNER
+    PUBLIC = policy_pb2.VISIBILITY_PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Who may call."""
+
+    anonymous: bool
+    all_scopes: frozenset[str]
+    any_scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a caller may try again; waits in seconds, codes by name."""
+
+    max_attempts: int
+    initial_backoff_s: float
+    max_backoff_s: float
+    backoff_multiplier: float
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodPolicy:
+    """The policy of one method, complete.
+
+    Attributes:
+        method: Full name, `package.Service/Method`.
+        deadline_default_s: Used when the caller names none, seconds.
+        deadline_max_s: Longest that a caller gets, seconds.
+        idempotency: What happens when the same call arrives twice.
+        retry: When a caller may try again; None: never.
+        auth: Who may call; None when the contract does not say, which stops start-up.
+        visibility: Who may see the method.
+        request_bytes: Largest request on the wire.
+        response_bytes: Largest response on the wire.
+        options: All of it as the merged message, for what has no field here.
+        sources: Where each set option came from: `method` or `service`.
+    """
+
+    method: str
+    deadline_default_s: float
+    deadline_max_s: float
+    idempotency: Idempotency
+    retry: Retry | None
+    auth: Auth | None
+    visibility: Visibility
+    request_bytes: int
+    response_bytes: int
+    options: policy_pb2.MethodPolicy
+    sources: MappingProxyType[str, str]
+
+
+def service_policy(service: ServiceDescriptor) -> policy_pb2.ServicePolicy:
+    """The options that a service sets for itself and as its methods' defaults."""
+    options: policy_pb2.ServicePolicy = service.GetOptions().Extensions[policy_pb2.service]
+    return options
+
+
+def resolve(method: MethodDescriptor) -> MethodPolicy:
+    """The complete policy of a method.
+
+    Raises:
+        PolicyError: The options contradict each other or leave their bounds.
+    """
+    own: policy_pb2.MethodPolicy = method.GetOptions().Extensions[policy_pb2.policy]
+    merged = policy_pb2.MethodPolicy()
+    sources: dict[str, str] = {}
+    for origin, options in (("service", service_policy(method.containing_service).defaults), ("method", own)):
+        for field, value in options.ListFields():
+            sources[field.name] = origin
+            _replace(merged, field, value)
+    name = f"{method.containing_service.full_name}/{method.name}"
+    default_s = _seconds(merged.deadline.default) or DEADLINE_DEFAULT_S
+    max_s = _seconds(merged.deadline.max) or max(DEADLINE_MAX_S, default_s)
+    if not 0 < default_s <= max_s:
+        raise PolicyError(f"{name}: deadline.default must be above 0 and at most deadline.max ({max_s:g} s)")
+    return MethodPolicy(
+        method=name,
+        deadline_default_s=default_s,
+        deadline_max_s=max_s,
+        idempotency=Idempotency(merged.idempotency or policy_pb2.IDEMPOTENCY_NONE),
+        retry=_retry(name, merged),
+        auth=_auth(name, merged),
+        visibility=Visibility(merged.visibility or policy_pb2.VISIBILITY_INTERNAL),
+        request_bytes=merged.limits.request_bytes or REQUEST_BYTES,
+        response_bytes=merged.limits.response_bytes or RESPONSE_BYTES,
+        options=merged,
+        sources=MappingProxyType(sources),
+    )
+
+
+def _replace(into: policy_pb2.MethodPolicy, field: FieldDescriptor, value: Any) -> None:
+    into.ClearField(field.name)  # type: ignore[arg-type]
+    if field.is_repeated:
+        getattr(into, field.name).extend(value)
+    elif field.message_type is not None:
+        getattr(into, field.name).CopyFrom(value)
+    else:
+        setattr(into, field.name, value)
+
+
+def _retry(name: str, options: policy_pb2.MethodPolicy) -> Retry | None:
+    """The retry policy; None where the method must not be retried.
+
+    A service may set one default for all methods: it applies to those whose
+    idempotency allows it.
+    """
+    if not options.HasField("retry") or options.idempotency in (
+        policy_pb2.IDEMPOTENCY_UNSPECIFIED,
+        policy_pb2.IDEMPOTENCY_NONE,
+    ):
+        return None
+    retry = options.retry
+    if not 2 <= retry.max_attempts <= 5:
+        raise PolicyError(f"{name}: retry.max_attempts must be 2 to 5 (gRPC core takes no more)")
+    return Retry(
+        max_attempts=retry.max_attempts,
+        initial_backoff_s=_seconds(retry.initial_backoff) or 0.05,
+        max_backoff_s=_seconds(retry.max_backoff) or 1.0,
+        backoff_multiplier=retry.backoff_multiplier or 2.0,
+        codes=tuple(code_pb2.Code.Name(code) for code in retry.codes) or ("UNAVAILABLE",),
+    )
+
+
+def _auth(name: str, options: policy_pb2.MethodPolicy) -> Auth | None:
+    if not options.HasField("auth"):
+        return None
+    auth = options.auth
+    if auth.anonymous and (auth.all_scopes or auth.any_scopes):
+        raise PolicyError(f"{name}: auth.anonymous and scopes exclude each other")
+    return Auth(auth.anonymous, frozenset(auth.all_scopes), frozenset(auth.any_scopes))
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9

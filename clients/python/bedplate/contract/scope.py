@@ -1,0 +1,51 @@
+"""The call that the current task works for, as far as lower layers need it.
+
+The pipeline sets it for each call it runs. `bedplate.data` reads the deadline
+and writes the pending records; `bedplate.client` hands deadline, trace and
+tenant on to the next hop.
+"""
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+
+class Scope(Protocol):
+    """What lower layers see of a call.
+
+    Attributes:
+        deadline: When the answer must be ready, on the `time.monotonic` clock,
+            seconds. Always set: a call without a deadline does not exist.
+        pending: Functions of a database connection that write the call's own
+            records (idempotency, audit, outbox). `transact` runs them on the
+            same connection just before it commits.
+        traceparent: The W3C trace context to hand on, or an empty string.
+        credential: The verified caller's own credential (the `authorization`
+            value), which a client that was told to hands on to the next
+            service; empty for none.
+    """
+
+    deadline: float
+    pending: list[Callable[[Any], None]]
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context to hand on, or an empty string."""
+        ...
+
+    @property
+    def credential(self) -> str:
+        """The caller's own `authorization` value, or an empty string."""
+        ...
+
+
+CURRENT: ContextVar[Scope | None] = ContextVar("bedplate_call", default=None)
+
+
+def remaining_s(*, now: float | None = None) -> float | None:
+    """Seconds until the current call's deadline; None outside a call. May be negative."""
+    scope = CURRENT.get()
+    if scope is None:
+        return None
+    return scope.deadline - (time.monotonic() if now is None else now)

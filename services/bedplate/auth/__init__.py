@@ -1,0 +1,1 @@
+"""Who calls: principals, credentials and where they are known."""

@@ -1,0 +1,35 @@
+"""Who a caller is, once a credential was verified."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller.
+
+    Attributes:
+        id: Stable id, such as `key:dev`; empty for the anonymous caller.
+        tenant: The tenant it acts for; empty for none.
+        scopes: What it may do.
+    """
+
+    id: str
+    tenant: str
+    scopes: frozenset[str]
+
+
+ANONYMOUS = Principal(id="", tenant="", scopes=frozenset())
+
+
+class Authenticator(Protocol):
+    """Where credentials are known. API keys from a file now; the identity service later."""
+
+    def authenticate(self, credential: str) -> Principal | Awaitable[Principal]:
+        """The principal of a bearer credential; awaitable when it must be asked for elsewhere.
+
+        Raises:
+            Refusal: CREDENTIAL_INVALID; never says why.
+        """
+        ...

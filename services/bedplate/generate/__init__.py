@@ -1,0 +1,1 @@
+"""Writes what follows from the contracts: service configs, typed clients, references."""

@@ -1,0 +1,1 @@
+"""Runs a call through the stages that its policy asks for, whatever door it came through."""

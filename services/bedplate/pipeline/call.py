@@ -1,0 +1,115 @@
+"""One call, as every stage and handler sees it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from bedplate.auth.principal import ANONYMOUS, Principal
+
+Decode = Callable[[Any], Message]
+
+
+class Call:
+    """One call on its way through the pipeline. A door makes it; stages fill it.
+
+    Attributes:
+        method: Full name, `package.Service/Method`.
+        door: `grpc`, `http` or `local`.
+        peer: Address of the caller as the door knows it, such as `ipv4:127.0.0.1:4711`.
+        metadata: What the caller sent, lower-case names; `-bin` values are bytes.
+            Holds no identity that was not verified.
+        decode: Turns the door's raw payload into a request message; raises
+            `Refusal` or protobuf's `DecodeError`.
+        requested_timeout_s: What the caller asked for, seconds; None: nothing.
+        door_cancels: True when the door itself cancels the task at the caller's
+            own deadline, so that the pipeline need not set a timer for it.
+        deadline: When the answer must be ready, `time.monotonic` seconds. Set
+            by the deadline stage before anything else runs.
+        principal: Who calls; set by the authenticate stage.
+        pending: See `bedplate.contract.scope`.
+        response_headers: Metadata to send before the answer; names are lower case.
+        trace_id: 32 hex digits.
+        span_id: This call's own span, 16 hex digits.
+        parent_span_id: The caller's span, 16 hex digits, or an empty string.
+        sampled: Whether spans are recorded.
+        started: `time.monotonic` seconds.
+    """
+
+    __slots__ = (
+        "deadline",
+        "decode",
+        "door",
+        "door_cancels",
+        "error_id",
+        "expired",
+        "metadata",
+        "method",
+        "parent_span_id",
+        "peer",
+        "pending",
+        "principal",
+        "reason",
+        "request",
+        "requested_timeout_s",
+        "response_headers",
+        "sampled",
+        "span_id",
+        "started",
+        "timer",
+        "trace_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        door: str,
+        decode: Decode,
+        peer: str = "",
+        metadata: Mapping[str, str | bytes] = {},
+        requested_timeout_s: float | None = None,
+        door_cancels: bool = False,
+    ) -> None:
+        self.method = method
+        self.door = door
+        self.peer = peer
+        self.metadata = metadata
+        self.decode = decode
+        self.requested_timeout_s = requested_timeout_s
+        self.door_cancels = door_cancels
+        self.started = time.monotonic()
+        self.deadline = 0.0
+        self.expired = False
+        self.principal: Principal = ANONYMOUS
+        self.pending: list[Callable[[Any], None]] = []
+        self.response_headers: list[tuple[str, str | bytes]] = []
+        self.trace_id = ""
+        self.span_id = ""
+        self.parent_span_id = ""
+        self.sampled = False
+        self.reason = ""
+        self.error_id = ""
+        self.request: Message | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def tenant(self) -> str:
+        """The verified tenant; empty for an anonymous caller."""
+        return self.principal.tenant
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context to hand on: this call is the parent of what it calls."""
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+    @property
+    def credential(self) -> str:
+        """The caller's own `authorization` value, once verified; empty for none."""
+        return str(self.metadata.get("authorization", "")) if self.principal.id else ""
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline; may be negative."""
+        return self.deadline - time.monotonic()

@@ -1,0 +1,79 @@
+"""What a stage is made of."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from google.protobuf.message import Message
+
+from bedplate.auth.principal import Authenticator
+from bedplate.pipeline.call import Call
+
+if TYPE_CHECKING:
+    from bedplate.contract.policy import MethodPolicy
+    from bedplate.settings import Settings
+
+Handler = Callable[[Any, Call], Awaitable[Any]]
+Proceed = Callable[[Call, Message], Awaitable[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One concern of a call. Each hook may be left out.
+
+    Attributes:
+        name: The file's name.
+        enter: Runs once, before the first message. Refuses by raising; returns
+            an awaitable when it has to wait, and None otherwise, because most
+            calls need not wait and a coroutine costs more than the check.
+        message: Runs for every request message: takes the raw payload or the
+            message, returns what the next stage gets. Refuses by raising.
+        around: Wraps the handler of a unary call. A method that streams refuses
+            to start with a stage that has only this.
+        response: Runs for every response message. Refuses by raising.
+        leave: Runs at the end of every call that entered, in reverse order.
+            Must not raise.
+    """
+
+    name: str
+    enter: Callable[[Call], Awaitable[None] | None] | None = None
+    message: Callable[[Call, Any], Any] | None = None
+    around: Callable[[Call, Message, Proceed], Awaitable[Message]] | None = None
+    response: Callable[[Call, Message], None] | None = None
+    leave: Callable[[Call], None] | None = None
+
+
+class Gate(Protocol):
+    """Whether the process still takes calls; see server/lifecycle.py."""
+
+    draining: bool
+
+
+@dataclass(slots=True)
+class OpenGate:
+    """A gate that is open until it is told otherwise."""
+
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What stages are made with, the same for all methods of a process.
+
+    Attributes:
+        authenticator: Where credentials are known.
+        settings: The process's settings.
+        gate: Whether new calls are refused.
+    """
+
+    authenticator: Authenticator
+    settings: "Settings"
+    gate: Gate = field(default_factory=OpenGate)
+
+
+class CompileStage(Protocol):
+    """What a stage's file exports as `compile`."""
+
+    def __call__(self, policy: "MethodPolicy", parts: Parts) -> Stage | None:
+        """The stage for a method with this policy; None when it asks for nothing."""
+        ...

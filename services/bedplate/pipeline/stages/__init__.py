@@ -1,0 +1,1 @@
+"""One concern of a call a file; their order is in pipeline/order.py."""

@@ -1,0 +1,26 @@
+"""Drain: a server that is about to stop sends new calls elsewhere."""
+
+from bedplate.contract.policy import MethodPolicy
+from bedplate.errors import Kind, Refusal
+from bedplate.pipeline.call import Call
+from bedplate.pipeline.stage import Parts, Stage
+
+# When a caller should try again: at once, since another server will answer; but
+# not in a busy loop when there is only this one. Seconds.
+RETRY_AFTER_S = 0.1
+
+
+def compile(policy: MethodPolicy, parts: Parts) -> Stage:
+    """Refuse new calls while the process drains."""
+    gate = parts.gate
+
+    def enter(call: Call) -> None:
+        if gate.draining:
+            raise Refusal(
+                Kind.UNAVAILABLE,
+                "DRAINING",
+                "This server is about to stop; call again.",
+                retry_after_s=RETRY_AFTER_S,
+            )
+
+    return Stage("drain", enter=enter)

@@ -1,0 +1,27 @@
+"""Limits: no response larger than the contract says."""
+
+from google.protobuf.message import Message
+
+from bedplate.contract.policy import MethodPolicy
+from bedplate.errors import Kind, Refusal
+from bedplate.pipeline.call import Call
+from bedplate.pipeline.stage import Parts, Stage
+
+
+def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
+    """Refuse a response that is too large; None where the door's own limit is enough."""
+    if not policy.options.limits.response_bytes:
+        return None
+    limit = policy.response_bytes
+
+    def response(call: Call, message: Message) -> None:
+        size = message.ByteSize()
+        if size > limit:
+            raise Refusal(
+                Kind.EXHAUSTED,
+                "MESSAGE_TOO_LARGE",
+                f"The response has {size} bytes and may have {limit}; ask for less in one call.",
+                limit_bytes=limit,
+            )
+
+    return Stage("limits", response=response)

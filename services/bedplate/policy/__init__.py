@@ -1,0 +1,1 @@
+"""What this version of bedplate enforces of a contract's promises."""

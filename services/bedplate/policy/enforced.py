@@ -1,0 +1,111 @@
+"""Which options this version enforces; a contract that sets another one is refused at start.
+
+An option that is set and not kept is worse than one that cannot be set.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+
+from bedplate.contract.policy import MethodPolicy, PolicyError, resolve, service_policy
+from bedplate.v1 import policy_pb2
+
+# Paths of options below MethodPolicy and who keeps them. A message's path
+# stands for all below it.
+ENFORCED = {
+    "deadline": "server, client, gateway",
+    "idempotency": "client (what may be retried)",
+    "retry": "client, through the generated service config",
+    "auth.anonymous": "server",
+    "auth.all_scopes": "server",
+    "auth.any_scopes": "server",
+    "limits": "server, gateway",
+    "visibility": "gateway, OpenAPI",
+}
+
+# Values of enforced options that are not kept yet.
+NOT_YET_VALUES = {("idempotency", policy_pb2.IDEMPOTENCY_REQUEST_ID): "IDEMPOTENCY_REQUEST_ID"}
+
+# Fields of FieldPolicy that are kept, and of ServicePolicy.
+ENFORCED_FIELD = {"sensitive": "logs, traces, error texts", "client_id": "client"}
+ENFORCED_SERVICE = {"defaults", "owner", "tier", "retry_budget"}
+
+
+def check_method(method: MethodDescriptor) -> MethodPolicy:
+    """The method's policy, when this version can keep all of it.
+
+    Raises:
+        PolicyError: It sets what is not enforced, or has no auth policy. The
+            text names the method and says what to write.
+    """
+    policy = resolve(method)
+    for path in not_enforced(policy):
+        raise PolicyError(
+            f"{policy.method} sets the option {path}, which bedplate {version('bedplate')} does not enforce. "
+            "Remove it, or use a version that enforces it."
+        )
+    if policy.auth is None:
+        raise PolicyError(
+            f"{policy.method} has no auth policy, so nobody could know who may call it. Write in its "
+            '(bedplate.v1.policy): auth: {all_scopes: "<noun>.read"}, or auth: {anonymous: true} when '
+            "anyone may call it."
+        )
+    auth = policy.auth
+    if not auth.anonymous and not auth.all_scopes and not auth.any_scopes:
+        raise PolicyError(
+            f"{policy.method} has an empty auth policy. Write the scopes it asks for, "
+            'auth: {all_scopes: "<noun>.read"}, or auth: {anonymous: true}.'
+        )
+    for message in (method.input_type, method.output_type):
+        _check_fields(policy.method, message, set())
+    _check_service(method)
+    return policy
+
+
+def not_enforced(policy: MethodPolicy) -> Iterator[str]:
+    """Paths of the options that are set and not enforced."""
+    for path, field, value in _set_options(policy.options, ""):
+        if not _is_enforced(path):
+            yield path
+        elif field.enum_type is not None and (path, value) in NOT_YET_VALUES:
+            yield f"{path}: {NOT_YET_VALUES[path, value]}"
+
+
+def _is_enforced(path: str) -> bool:
+    return path in ENFORCED or any(path.startswith(f"{kept}.") for kept in ENFORCED)
+
+
+def _set_options(options: Message, prefix: str) -> Iterator[tuple[str, FieldDescriptor, object]]:
+    for field, value in options.ListFields():
+        path = prefix + field.name
+        has_parts = any(kept.startswith(f"{path}.") for kept in ENFORCED)
+        if has_parts and isinstance(value, Message):
+            yield from _set_options(value, f"{path}.")
+        else:
+            yield path, field, value
+
+
+def _check_service(method: MethodDescriptor) -> None:
+    service = method.containing_service
+    for field, _ in service_policy(service).ListFields():
+        if field.name not in ENFORCED_SERVICE:
+            raise PolicyError(
+                f"{service.full_name} sets the option {field.name}, which bedplate {version('bedplate')} does not enforce."
+            )
+
+
+def _check_fields(method: str, message: Descriptor, seen: set[str]) -> None:
+    if message.full_name in seen:
+        return
+    seen.add(message.full_name)
+    for field in message.fields:
+        for option, _ in field.GetOptions().Extensions[policy_pb2.field].ListFields():
+            if option.name not in ENFORCED_FIELD:
+                raise PolicyError(
+                    f"{method}: the field {field.full_name} sets the option {option.name}, which bedplate "
+                    f"{version('bedplate')} does not enforce."
+                )
+        if field.message_type is not None:
+            _check_fields(method, field.message_type, seen)

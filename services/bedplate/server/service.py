@@ -1,0 +1,81 @@
+"""What a service hands to the process that runs it, and what it gets from it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from bedplate.data.database import Database
+from bedplate.data.page import PageTokens
+from bedplate.settings import Settings
+
+
+async def _nothing() -> None:
+    return None
+
+
+class Channels(Protocol):
+    """Where a service finds the services it calls."""
+
+    def channel(self, name: str) -> grpc.aio.Channel:
+        """The channel to a service by its noun, such as `rates`.
+
+        In process when it runs here, over gRPC when the settings say where it
+        is. Hands on the caller's credential, deadline and trace. A service
+        that is not known anywhere answers UNAVAILABLE when it is called.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a service is built with.
+
+    Attributes:
+        settings: The process's settings.
+        database: The process's database; tables begin with the service's noun.
+        channels: Where the service finds others.
+        page_tokens: Makes and reads page tokens.
+    """
+
+    settings: Settings
+    database: Database
+    channels: Channels
+    page_tokens: PageTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service, built and ready to be served.
+
+    Attributes:
+        name: Its noun, such as `ledger`.
+        descriptor: The contract: `x_pb2.DESCRIPTOR.services_by_name["XService"]`.
+        handlers: The object that has a method for each rpc, of the same name.
+        start: Runs once before the first call.
+        stop: Runs once after the last call.
+    """
+
+    name: str
+    descriptor: ServiceDescriptor
+    handlers: object
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceType:
+    """How a service is found and built, before anything runs.
+
+    Attributes:
+        name: Its noun.
+        build: Makes it from what the process offers.
+        schema: Folder of its migrations; None: it has no tables.
+    """
+
+    name: str
+    build: Callable[[Context], Service]
+    schema: Path | None = None

@@ -1,0 +1,1 @@
+"""What is seen of a running process: metrics, spans, one log line a call; nothing secret in any."""

@@ -1,0 +1,163 @@
+"""Records each call: counters and a histogram, a span when sampled, one log line."""
+
+import random
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from bedplate.contract.headers import TRACEPARENT
+from bedplate.telemetry.logs import LogWriter
+from bedplate.telemetry.redact import redacted, scrub
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# Traceback kept in a log line, characters.
+TRACEBACK_MAX = 8_000
+
+
+class RecordedCall(Protocol):
+    """What telemetry reads of a call; `pipeline.call.Call` is one."""
+
+    method: str
+    door: str
+    peer: str
+    metadata: Any
+    started: float
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    sampled: bool
+    error_id: str
+    request: Any
+    principal: Any
+
+
+class SpanSink(Protocol):
+    """Takes finished spans; see telemetry/spans.py."""
+
+    def record(self, call: RecordedCall, code: str, reason: str, duration_s: float) -> None:
+        """Take the span of a finished call that is sampled."""
+        ...
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """What a process records with.
+
+    Attributes:
+        log: Where log lines go.
+        registry: Where metrics are kept, for `/metrics`.
+        spans: Where spans go; None: none are made.
+        trace_ratio: Share of calls that are sampled when the caller did not decide.
+        in_flight: Calls that run now, on all doors.
+    """
+
+    log: LogWriter
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    spans: SpanSink | None = None
+    trace_ratio: float = 0.0
+    in_flight: int = 0
+    calls: Counter = field(init=False)
+    durations: Histogram = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.calls = Counter(
+            "bedplate_calls", "Calls that ended.", ["method", "door", "code"], registry=self.registry
+        )
+        self.durations = Histogram(
+            "bedplate_call_duration_seconds",
+            "How long calls took.",
+            ["method", "door"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+
+
+class Recorder:
+    """Records the calls of one method; what can be bound is bound at start."""
+
+    def __init__(self, telemetry: Telemetry, method: str) -> None:
+        self._telemetry = telemetry
+        self._method = method
+        self._log = telemetry.log
+        self._counters: dict[tuple[str, str], Any] = {}
+        self._observers: dict[str, Any] = {}
+
+    def begin(self, call: RecordedCall) -> None:
+        """Give the call its place in a trace, and count it as running."""
+        self._telemetry.in_flight += 1
+        header = call.metadata.get(TRACEPARENT)
+        if header is None or not _join(call, header):
+            call.trace_id = f"{random.getrandbits(128):032x}"  # noqa: S311 - an id, not a secret
+            ratio = self._telemetry.trace_ratio
+            call.sampled = ratio > 0 and random.random() < ratio  # noqa: S311
+        call.span_id = f"{random.getrandbits(64):016x}"  # noqa: S311
+
+    def end(self, call: RecordedCall, code: str, reason: str, cause: BaseException | None = None) -> None:
+        """Record how the call ended; `cause` is the fault behind an INTERNAL or the like."""
+        telemetry = self._telemetry
+        telemetry.in_flight -= 1
+        duration_s = time.monotonic() - call.started
+        door = call.door
+        counter = self._counters.get((door, code))
+        if counter is None:
+            counter = self._counters[door, code] = telemetry.calls.labels(self._method, door, code)
+        counter.inc()
+        observer = self._observers.get(door)
+        if observer is None:
+            observer = self._observers[door] = telemetry.durations.labels(self._method, door)
+        observer.observe(duration_s)
+        if call.sampled and telemetry.spans is not None:
+            telemetry.spans.record(call, code, reason, duration_s)
+        self._line(call, code, reason, duration_s, cause)
+
+    def _line(
+        self, call: RecordedCall, code: str, reason: str, duration_s: float, cause: BaseException | None
+    ) -> None:
+        fields: dict[str, Any] = {
+            "method": self._method,
+            "door": call.door,
+            "code": code,
+            "ms": round(duration_s * 1000, 3),
+            "principal": call.principal.id,
+            "tenant": call.principal.tenant,
+            "peer": call.peer,
+            "trace_id": call.trace_id,
+            "span_id": call.span_id,
+        }
+        if reason:
+            fields["reason"] = reason
+        if cause is None:
+            self._log.write("info", "call", fields)
+            return
+        text = "".join(traceback.format_exception(cause))[-TRACEBACK_MAX:]
+        fields["error_id"] = call.error_id
+        fields["error"] = type(cause).__name__
+        fields["traceback"] = scrub(text, call.request)
+        if call.request is not None:
+            fields["request"] = redacted(call.request)
+        self._log.write("error", "fault", fields)
+
+
+def _join(call: RecordedCall, header: str | bytes) -> bool:
+    """Take trace id, parent and sampling from a W3C traceparent; False when it is malformed."""
+    parts = str(header).split("-")
+    if (
+        len(parts) < 4
+        or len(parts[0]) != 2
+        or len(parts[1]) != 32
+        or len(parts[2]) != 16
+        or len(parts[3]) != 2
+    ):
+        return False
+    try:
+        if parts[0] == "ff" or not int(parts[1], 16) or not int(parts[2], 16):
+            return False
+        sampled = int(parts[3], 16) & 1
+    except ValueError:
+        return False
+    call.trace_id, call.parent_span_id, call.sampled = parts[1].lower(), parts[2].lower(), bool(sampled)
+    return True
