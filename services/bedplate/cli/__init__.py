@@ -1,1 +1,1 @@
-
+"""The `bedplate` command."""

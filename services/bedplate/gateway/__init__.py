@@ -1,1 +1,1 @@
-
+"""HTTP and JSON in front of the pipeline, by google.api.http."""

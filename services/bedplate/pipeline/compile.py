@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from bedplate.contract.policy import MethodPolicy, PolicyError
 from bedplate.contract.scope import CURRENT
 from bedplate.pipeline.call import Call
-from bedplate.pipeline.failure import Failure, FailureMaker
+from bedplate.pipeline.failure import FailureMaker
 from bedplate.pipeline.order import STAGES
 from bedplate.pipeline.stage import CompileStage, Parts, Proceed, Stage
 from bedplate.telemetry.recorder import Recorder

@@ -1,1 +1,1 @@
-
+"""The doors: bytes in, bytes out."""
