@@ -1,0 +1,132 @@
+"""The rows of the benchmark: which processes a row needs and how it is called."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToJson
+
+from tests.bench import contract, load
+from tests.bench.servers.process import KEY
+
+SERVER_CPU, LOAD_CPU = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        id: Stable name.
+        servers: Modules of its processes; a later one is given the ports of those before it.
+        door: `grpc` or `http`.
+        port: Which of the last server's ports is called.
+        title: For people.
+    """
+
+    id: str
+    servers: tuple[str, ...]
+    door: str
+    title: str
+    port: int = 0
+
+
+ROWS = (
+    Row("grpc_aio_bare", ("grpc_aio_bare",), "grpc", "grpc.aio, bare handler"),
+    Row("grpc_aio_bare_again", ("grpc_aio_bare",), "grpc", "the same again (A/A)"),
+    Row("bedplate_grpc", ("bedplate_platform",), "grpc", "bedplate, gRPC door, everything on"),
+    Row("grpc_interceptor_chain", ("grpc_interceptor_chain",), "grpc", "grpc.aio, separate interceptors"),
+    Row("fastapi_stub", ("grpc_aio_bare", "fastapi_stub"), "http", "FastAPI in front of grpc.aio"),
+    Row("bedplate_http", ("bedplate_platform",), "http", "bedplate, HTTP door, everything on", port=1),
+)
+
+
+@dataclass(slots=True)
+class Running:
+    """A row's processes, and how to load them."""
+
+    row: Row
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    connections: list[tuple[str, int, list[Callable[[load.Round], Any]]]] = field(default_factory=list)
+    folder: Any = None
+
+    @classmethod
+    def start(cls, row: Row) -> "Running":
+        """Start the row's processes and wait until each has told its ports."""
+        running = cls(row, folder=tempfile.TemporaryDirectory(prefix="bedplate-bench-"))
+        ports: list[str] = []
+        for module in row.servers:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"tests.bench.servers.{module}", *ports],
+                cwd=contract.ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=(Path(running.folder.name) / f"{module}.log").open("w"),
+                text=True,
+                preexec_fn=_pin,
+                env=os.environ | {"BENCH_DIR": running.folder.name},
+            )
+            running.processes.append(process)
+            assert process.stdout is not None
+            ports = process.stdout.readline().split()
+            if not ports:
+                log = (Path(running.folder.name) / f"{module}.log").read_text()
+                raise SystemExit(f"{row.id}: {module} did not start:\n{log}")
+        running.connections = [("127.0.0.1", int(ports[row.port]), _factories(row, int(ports[row.port])))]
+        return running
+
+    def cpu_s(self) -> float:
+        """CPU time that all threads of all processes have used, seconds."""
+        return sum(_cpu_ns(process.pid) for process in self.processes) / 1e9
+
+    def stop(self) -> None:
+        """End the processes: they stop when their standard input ends."""
+        for process in reversed(self.processes):
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.folder.cleanup()
+
+
+def _pin() -> None:
+    if len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, {SERVER_CPU})
+
+
+def _cpu_ns(pid: int) -> int:
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except FileNotFoundError:  # the thread ended between the listing and the reading
+            continue
+    return total
+
+
+def _factories(row: Row, port: int) -> list[Callable[[load.Round], Any]]:
+    message = contract.request()
+    if row.door == "grpc":
+        headers = load.grpc_headers(port, contract.METHOD, KEY)
+        wire = message.SerializeToString()
+
+        def grpc(result: load.Round) -> Any:
+            return load.GrpcConnection(result, headers, wire, len(wire), load.GRPC_STREAMS)
+
+        return [grpc] * load.GRPC_CONNECTIONS
+    body = json.dumps(json.loads(MessageToJson(message)), separators=(",", ":")).encode()
+    request = load.http_request(port, contract.PATH, KEY, body)
+
+    def http(result: load.Round) -> Any:
+        return load.HttpConnection(result, request, len(body))
+
+    return [http] * load.HTTP_CONNECTIONS

@@ -1,0 +1,20 @@
+"""What every server of the benchmark does: uvloop, one free port, tell it, serve until the end."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+KEY = "bp_bench_" + "k" * 43
+
+
+def serve(start: Callable[[], Awaitable[int]]) -> None:
+    """Start a server, print its port on a line of its own, and serve until standard input ends."""
+
+    async def main() -> None:
+        port = await start()
+        print(port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+    uvloop.run(main())
