@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x65\x64plate/rates/v1/rates.proto\x12\x11\x62\x65\x64plate.rates.v1\x1a\x18\x62\x65\x64plate/v1/policy.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xba\x01\n\x04Rate\x12.\n\x04\x62\x61se\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12/\n\x05quote\x18\x02 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12\x35\n\x04\x64\x61te\x18\x03 \x01(\tB\'\xe2\x41\x01\x02\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x1a\n\x05value\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18 \"|\n\x12ImportRatesRequest\x12-\n\x06source\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{1,32}$\x12\x37\n\x05rates\x18\x02 \x03(\x0b\x32\x17.bedplate.rates.v1.RateB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\"E\n\x13ImportRatesResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x02 \x01(\x05\"\xd4\x01\n\x0eGetRateRequest\x12.\n\x04\x62\x61se\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12/\n\x05quote\x18\x02 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12\x34\n\x04\x64\x61te\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x12\n\nlast_known\x18\x04 \x01(\x08\x12\x17\n\x06source\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18 \"H\n\x0fGetRateResponse\x12%\n\x04rate\x18\x01 \x01(\x0b\x32\x17.bedplate.rates.v1.Rate\x12\x0e\n\x06source\x18\x02 \x01(\t\"\xf1\x01\n\x0e\x43onvertRequest\x12.\n\x04\x62\x61se\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12/\n\x05quote\x18\x02 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12\x1b\n\x06\x61mount\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18(\x12\x34\n\x04\x64\x61te\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x12\n\nlast_known\x18\x05 \x01(\x08\x12\x17\n\x06source\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18 \"X\n\x0f\x43onvertResponse\x12\x0e\n\x06\x61mount\x18\x01 \x01(\t\x12%\n\x04rate\x18\x02 \x01(\x0b\x32\x17.bedplate.rates.v1.Rate\x12\x0e\n\x06source\x18\x03 \x01(\t\"\xf4\x01\n\x10ListRatesRequest\x12\x17\n\x06source\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x16\n\x05quote\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x0c\x12\x39\n\tfrom_date\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x37\n\x07to_date\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"T\n\x11ListRatesResponse\x12&\n\x05rates\x18\x01 \x03(\x0b\x32\x17.bedplate.rates.v1.Rate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xd8\x04\n\x0bRatesReason\x12\x1c\n\x18RATES_REASON_UNSPECIFIED\x10\x00\x12_\n\x19RATES_REASON_RATE_INVALID\x10\x01\x1a@\xaa\xc2\x18<\x08\x03\x1a\x38Write the rate as a plain decimal number such as 1.0842.\x12\x43\n\x19RATES_REASON_DATE_INVALID\x10\x02\x1a$\xaa\xc2\x18 \x08\x03\x1a\x1cWrite the day as YYYY-MM-DD.\x12\x64\n\x18RATES_REASON_RATE_EXISTS\x10\x03\x1a\x46\xaa\xc2\x18\x42\x08\x06\x1a>Rates do not change; import a correction under another source.\x12R\n\x1dRATES_REASON_CURRENCY_UNKNOWN\x10\x04\x1a/\xaa\xc2\x18+\x08\x05\x1a\'Check the currency code and the source.\x12P\n\x1bRATES_REASON_RATE_NOT_FOUND\x10\x05\x1a/\xaa\xc2\x18+\x08\x05\x1a\'Ask for another day, or set last_known.\x12\x63\n\x1bRATES_REASON_AMOUNT_INVALID\x10\x06\x1a\x42\xaa\xc2\x18>\x08\x03\x1a:Write the amount as a plain decimal number such as -12.50.\x1a\x14\xb2\xc2\x18\x10\n\x0erates.bedplate2\xfd\x04\n\x0cRatesService\x12\x98\x01\n\x0bImportRates\x12%.bedplate.rates.v1.ImportRatesRequest\x1a&.bedplate.rates.v1.ImportRatesResponse\":\x92\xc2\x18\x1b\n\x08\n\x02\x08\n\x12\x02\x08<\x10\x03*\r\x12\x0brates.write\x82\xd3\xe4\x93\x02\x15\"\x10/v1/rates:import:\x01*\x12\x86\x01\n\x07GetRate\x12!.bedplate.rates.v1.GetRateRequest\x1a\".bedplate.rates.v1.GetRateResponse\"4\x92\xc2\x18\x10\x10\x02*\x0c\x12\nrates.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/rates/{base}/{quote}\x12\x8e\x01\n\x07\x43onvert\x12!.bedplate.rates.v1.ConvertRequest\x1a\".bedplate.rates.v1.ConvertResponse\"<\x92\xc2\x18\x10\x10\x02*\x0c\x12\nrates.read\x82\xd3\xe4\x93\x02\"\x12 /v1/rates/{base}/{quote}:convert\x12}\n\tListRates\x12#.bedplate.rates.v1.ListRatesRequest\x1a$.bedplate.rates.v1.ListRatesResponse\"%\x92\xc2\x18\x10\x10\x02*\x0c\x12\nrates.read\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/rates\x1a\x39\x9a\xc2\x18\x35\n\'\n\x08\n\x02\x08\x02\x12\x02\x08\x1e\x1a\x19\x08\x04\x12\x05\x10\x80\xe1\xeb\x17\x1a\x02\x08\x01!\x00\x00\x00\x00\x00\x00\x00@*\x01\x0eh\x03\x12\x08\x62\x65\x64plate\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x65\x64plate/rates/v1/rates.proto\x12\x11\x62\x65\x64plate.rates.v1\x1a\x18\x62\x65\x64plate/v1/policy.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xba\x01\n\x04Rate\x12.\n\x04\x62\x61se\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12/\n\x05quote\x18\x02 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12\x35\n\x04\x64\x61te\x18\x03 \x01(\tB\'\xe2\x41\x01\x02\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x1a\n\x05value\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18 \"|\n\x12ImportRatesRequest\x12-\n\x06source\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{1,32}$\x12\x37\n\x05rates\x18\x02 \x03(\x0b\x32\x17.bedplate.rates.v1.RateB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\"E\n\x13ImportRatesResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x02 \x01(\x05\"\xe6\x01\n\x0eGetRateRequest\x12.\n\x04\x62\x61se\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12/\n\x05quote\x18\x02 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12\x34\n\x04\x64\x61te\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x12\n\nlast_known\x18\x04 \x01(\x08\x12)\n\x06source\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{0,32}$\"H\n\x0fGetRateResponse\x12%\n\x04rate\x18\x01 \x01(\x0b\x32\x17.bedplate.rates.v1.Rate\x12\x0e\n\x06source\x18\x02 \x01(\t\"\x83\x02\n\x0e\x43onvertRequest\x12.\n\x04\x62\x61se\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12/\n\x05quote\x18\x02 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^[A-Z][A-Z0-9]{1,11}$\x12\x1b\n\x06\x61mount\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18(\x12\x34\n\x04\x64\x61te\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x12\n\nlast_known\x18\x05 \x01(\x08\x12)\n\x06source\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{0,32}$\"X\n\x0f\x43onvertResponse\x12\x0e\n\x06\x61mount\x18\x01 \x01(\t\x12%\n\x04rate\x18\x02 \x01(\x0b\x32\x17.bedplate.rates.v1.Rate\x12\x0e\n\x06source\x18\x03 \x01(\t\"\x9e\x02\n\x10ListRatesRequest\x12)\n\x06source\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{0,32}$\x12.\n\x05quote\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^([A-Z][A-Z0-9]{1,11})?$\x12\x39\n\tfrom_date\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x37\n\x07to_date\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"T\n\x11ListRatesResponse\x12&\n\x05rates\x18\x01 \x03(\x0b\x32\x17.bedplate.rates.v1.Rate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xdd\x05\n\x0bRatesReason\x12\x1c\n\x18RATES_REASON_UNSPECIFIED\x10\x00\x12_\n\x19RATES_REASON_RATE_INVALID\x10\x01\x1a@\xaa\xc2\x18<\x08\x03\x1a\x38Write the rate as a plain decimal number such as 1.0842.\x12\x43\n\x19RATES_REASON_DATE_INVALID\x10\x02\x1a$\xaa\xc2\x18 \x08\x03\x1a\x1cWrite the day as YYYY-MM-DD.\x12\x64\n\x18RATES_REASON_RATE_EXISTS\x10\x03\x1a\x46\xaa\xc2\x18\x42\x08\x06\x1a>Rates do not change; import a correction under another source.\x12R\n\x1dRATES_REASON_CURRENCY_UNKNOWN\x10\x04\x1a/\xaa\xc2\x18+\x08\x05\x1a\'Check the currency code and the source.\x12P\n\x1bRATES_REASON_RATE_NOT_FOUND\x10\x05\x1a/\xaa\xc2\x18+\x08\x05\x1a\'Ask for another day, or set last_known.\x12\x63\n\x1bRATES_REASON_AMOUNT_INVALID\x10\x06\x1a\x42\xaa\xc2\x18>\x08\x03\x1a:Write the amount as a plain decimal number such as -12.50.\x12\x82\x01\n RATES_REASON_SOURCE_BASE_DIFFERS\x10\x07\x1a\\\xaa\xc2\x18X\x08\t\x1aTA source has one base currency; import rates with another base under another source.\x1a\x14\xb2\xc2\x18\x10\n\x0erates.bedplate2\xfd\x04\n\x0cRatesService\x12\x98\x01\n\x0bImportRates\x12%.bedplate.rates.v1.ImportRatesRequest\x1a&.bedplate.rates.v1.ImportRatesResponse\":\x92\xc2\x18\x1b\n\x08\n\x02\x08\n\x12\x02\x08<\x10\x03*\r\x12\x0brates.write\x82\xd3\xe4\x93\x02\x15\"\x10/v1/rates:import:\x01*\x12\x86\x01\n\x07GetRate\x12!.bedplate.rates.v1.GetRateRequest\x1a\".bedplate.rates.v1.GetRateResponse\"4\x92\xc2\x18\x10\x10\x02*\x0c\x12\nrates.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/rates/{base}/{quote}\x12\x8e\x01\n\x07\x43onvert\x12!.bedplate.rates.v1.ConvertRequest\x1a\".bedplate.rates.v1.ConvertResponse\"<\x92\xc2\x18\x10\x10\x02*\x0c\x12\nrates.read\x82\xd3\xe4\x93\x02\"\x12 /v1/rates/{base}/{quote}:convert\x12}\n\tListRates\x12#.bedplate.rates.v1.ListRatesRequest\x1a$.bedplate.rates.v1.ListRatesResponse\"%\x92\xc2\x18\x10\x10\x02*\x0c\x12\nrates.read\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/rates\x1a\x39\x9a\xc2\x18\x35\n\'\n\x08\n\x02\x08\x02\x12\x02\x08\x1e\x1a\x19\x08\x04\x12\x05\x10\x80\xe1\xeb\x17\x1a\x02\x08\x01!\x00\x00\x00\x00\x00\x00\x00@*\x01\x0eh\x03\x12\x08\x62\x65\x64plate\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RATESREASON'].values_by_name["RATES_REASON_RATE_NOT_FOUND"]._serialized_options = b'\252\302\030+\010\005\032\'Ask for another day, or set last_known.'
   _globals['_RATESREASON'].values_by_name["RATES_REASON_AMOUNT_INVALID"]._loaded_options = None
   _globals['_RATESREASON'].values_by_name["RATES_REASON_AMOUNT_INVALID"]._serialized_options = b'\252\302\030>\010\003\032:Write the amount as a plain decimal number such as -12.50.'
+  _globals['_RATESREASON'].values_by_name["RATES_REASON_SOURCE_BASE_DIFFERS"]._loaded_options = None
+  _globals['_RATESREASON'].values_by_name["RATES_REASON_SOURCE_BASE_DIFFERS"]._serialized_options = b'\252\302\030X\010\t\032TA source has one base currency; import rates with another base under another source.'
   _globals['_RATE'].fields_by_name['base']._loaded_options = None
   _globals['_RATE'].fields_by_name['base']._serialized_options = b'\342A\001\002\272H\031r\0272\025^[A-Z][A-Z0-9]{1,11}$'
   _globals['_RATE'].fields_by_name['quote']._loaded_options = None
@@ -68,7 +70,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRATEREQUEST'].fields_by_name['date']._loaded_options = None
   _globals['_GETRATEREQUEST'].fields_by_name['date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_GETRATEREQUEST'].fields_by_name['source']._loaded_options = None
-  _globals['_GETRATEREQUEST'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_GETRATEREQUEST'].fields_by_name['source']._serialized_options = b'\272H\026r\0242\022^[a-z0-9_-]{0,32}$'
   _globals['_CONVERTREQUEST'].fields_by_name['base']._loaded_options = None
   _globals['_CONVERTREQUEST'].fields_by_name['base']._serialized_options = b'\342A\001\002\272H\031r\0272\025^[A-Z][A-Z0-9]{1,11}$'
   _globals['_CONVERTREQUEST'].fields_by_name['quote']._loaded_options = None
@@ -78,11 +80,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERTREQUEST'].fields_by_name['date']._loaded_options = None
   _globals['_CONVERTREQUEST'].fields_by_name['date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_CONVERTREQUEST'].fields_by_name['source']._loaded_options = None
-  _globals['_CONVERTREQUEST'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_CONVERTREQUEST'].fields_by_name['source']._serialized_options = b'\272H\026r\0242\022^[a-z0-9_-]{0,32}$'
   _globals['_LISTRATESREQUEST'].fields_by_name['source']._loaded_options = None
-  _globals['_LISTRATESREQUEST'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_LISTRATESREQUEST'].fields_by_name['source']._serialized_options = b'\272H\026r\0242\022^[a-z0-9_-]{0,32}$'
   _globals['_LISTRATESREQUEST'].fields_by_name['quote']._loaded_options = None
-  _globals['_LISTRATESREQUEST'].fields_by_name['quote']._serialized_options = b'\272H\004r\002\030\014'
+  _globals['_LISTRATESREQUEST'].fields_by_name['quote']._serialized_options = b'\272H\034r\0322\030^([A-Z][A-Z0-9]{1,11})?$'
   _globals['_LISTRATESREQUEST'].fields_by_name['from_date']._loaded_options = None
   _globals['_LISTRATESREQUEST'].fields_by_name['from_date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_LISTRATESREQUEST'].fields_by_name['to_date']._loaded_options = None
@@ -101,8 +103,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RATESSERVICE'].methods_by_name['Convert']._serialized_options = b'\222\302\030\020\020\002*\014\022\nrates.read\202\323\344\223\002\"\022 /v1/rates/{base}/{quote}:convert'
   _globals['_RATESSERVICE'].methods_by_name['ListRates']._loaded_options = None
   _globals['_RATESSERVICE'].methods_by_name['ListRates']._serialized_options = b'\222\302\030\020\020\002*\014\022\nrates.read\202\323\344\223\002\013\022\t/v1/rates'
-  _globals['_RATESREASON']._serialized_start=1513
-  _globals['_RATESREASON']._serialized_end=2113
+  _globals['_RATESREASON']._serialized_start=1591
+  _globals['_RATESREASON']._serialized_end=2324
   _globals['_RATE']._serialized_start=171
   _globals['_RATE']._serialized_end=357
   _globals['_IMPORTRATESREQUEST']._serialized_start=359
@@ -110,17 +112,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTRATESRESPONSE']._serialized_start=485
   _globals['_IMPORTRATESRESPONSE']._serialized_end=554
   _globals['_GETRATEREQUEST']._serialized_start=557
-  _globals['_GETRATEREQUEST']._serialized_end=769
-  _globals['_GETRATERESPONSE']._serialized_start=771
-  _globals['_GETRATERESPONSE']._serialized_end=843
-  _globals['_CONVERTREQUEST']._serialized_start=846
-  _globals['_CONVERTREQUEST']._serialized_end=1087
-  _globals['_CONVERTRESPONSE']._serialized_start=1089
-  _globals['_CONVERTRESPONSE']._serialized_end=1177
-  _globals['_LISTRATESREQUEST']._serialized_start=1180
-  _globals['_LISTRATESREQUEST']._serialized_end=1424
-  _globals['_LISTRATESRESPONSE']._serialized_start=1426
-  _globals['_LISTRATESRESPONSE']._serialized_end=1510
-  _globals['_RATESSERVICE']._serialized_start=2116
-  _globals['_RATESSERVICE']._serialized_end=2753
+  _globals['_GETRATEREQUEST']._serialized_end=787
+  _globals['_GETRATERESPONSE']._serialized_start=789
+  _globals['_GETRATERESPONSE']._serialized_end=861
+  _globals['_CONVERTREQUEST']._serialized_start=864
+  _globals['_CONVERTREQUEST']._serialized_end=1123
+  _globals['_CONVERTRESPONSE']._serialized_start=1125
+  _globals['_CONVERTRESPONSE']._serialized_end=1213
+  _globals['_LISTRATESREQUEST']._serialized_start=1216
+  _globals['_LISTRATESREQUEST']._serialized_end=1502
+  _globals['_LISTRATESRESPONSE']._serialized_start=1504
+  _globals['_LISTRATESRESPONSE']._serialized_end=1588
+  _globals['_RATESSERVICE']._serialized_start=2327
+  _globals['_RATESSERVICE']._serialized_end=2964
 # @@protoc_insertion_point(module_scope)

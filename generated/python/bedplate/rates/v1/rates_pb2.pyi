@@ -5,7 +5,9 @@ Exchange rates by day, with their source.
 
 A rate says how many units of the quote currency one unit of the base
 currency is worth on a day. Rates are decimal numbers, kept exactly as they
-were published, and never change once they are known.
+were published, and never change once they are known. A source publishes all
+its rates against one base, as the European Central Bank does against the
+euro.
 """
 
 from collections import abc as _abc
@@ -35,7 +37,7 @@ class _RatesReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RatesReas
     RATES_REASON_RATE_INVALID: _RatesReason.ValueType  # 1
     """Not a decimal number above 0 of at most 24 digits, or base equals quote."""
     RATES_REASON_DATE_INVALID: _RatesReason.ValueType  # 2
-    """Not a day of the calendar."""
+    """Not a day of the calendar, or a range that ends before it begins."""
     RATES_REASON_RATE_EXISTS: _RatesReason.ValueType  # 3
     """The source has another value for this pair and day."""
     RATES_REASON_CURRENCY_UNKNOWN: _RatesReason.ValueType  # 4
@@ -43,7 +45,9 @@ class _RatesReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RatesReas
     RATES_REASON_RATE_NOT_FOUND: _RatesReason.ValueType  # 5
     """No rate on this day, or none before it."""
     RATES_REASON_AMOUNT_INVALID: _RatesReason.ValueType  # 6
-    """Not a decimal number of at most 34 digits."""
+    """Not a decimal number of at most 28 digits."""
+    RATES_REASON_SOURCE_BASE_DIFFERS: _RatesReason.ValueType  # 7
+    """The rates of this source have another base currency."""
 
 class RatesReason(_RatesReason, metaclass=_RatesReasonEnumTypeWrapper):
     """Reasons of the rates service."""
@@ -53,7 +57,7 @@ RATES_REASON_UNSPECIFIED: RatesReason.ValueType  # 0
 RATES_REASON_RATE_INVALID: RatesReason.ValueType  # 1
 """Not a decimal number above 0 of at most 24 digits, or base equals quote."""
 RATES_REASON_DATE_INVALID: RatesReason.ValueType  # 2
-"""Not a day of the calendar."""
+"""Not a day of the calendar, or a range that ends before it begins."""
 RATES_REASON_RATE_EXISTS: RatesReason.ValueType  # 3
 """The source has another value for this pair and day."""
 RATES_REASON_CURRENCY_UNKNOWN: RatesReason.ValueType  # 4
@@ -61,7 +65,9 @@ RATES_REASON_CURRENCY_UNKNOWN: RatesReason.ValueType  # 4
 RATES_REASON_RATE_NOT_FOUND: RatesReason.ValueType  # 5
 """No rate on this day, or none before it."""
 RATES_REASON_AMOUNT_INVALID: RatesReason.ValueType  # 6
-"""Not a decimal number of at most 34 digits."""
+"""Not a decimal number of at most 28 digits."""
+RATES_REASON_SOURCE_BASE_DIFFERS: RatesReason.ValueType  # 7
+"""The rates of this source have another base currency."""
 Global___RatesReason: _TypeAlias = RatesReason  # noqa: Y015
 
 @_typing.final
@@ -81,7 +87,9 @@ class Rate(_message.Message):
     date: _builtins.str
     """The day it was published for, `YYYY-MM-DD`."""
     value: _builtins.str
-    """A decimal number above 0 of at most 24 digits, such as `1.0842`."""
+    """A decimal number above 0 of at most 24 digits, such as `1.0842`: no sign,
+    no exponent, no leading zeros.
+    """
     def __init__(
         self,
         *,
@@ -168,9 +176,13 @@ class GetRateRequest(_message.Message):
     quote: _builtins.str
     """In units of this one."""
     date: _builtins.str
-    """The day, `YYYY-MM-DD`. Left out: the last known day."""
+    """The day, `YYYY-MM-DD`. Left out: the last one on which both currencies have
+    a rate.
+    """
     last_known: _builtins.bool
-    """True: when the day has no rate, the last one before it is taken."""
+    """True: for a currency without a rate on the day, its last one before is
+    taken, however old; the answer says of which day it is.
+    """
     source: _builtins.str
     """Who published it. Left out: `ecb`."""
     def __init__(
@@ -202,8 +214,9 @@ class GetRateResponse(_message.Message):
     """Who published it."""
     @_builtins.property
     def rate(self) -> Global___Rate:
-        """The rate; its date is the day that was taken. When it was made from two,
-        the earlier of their days, and 28 significant digits.
+        """The rate; its date is the day that was taken. Exactly as published, or,
+        when it was made from two, rounded to 28 significant digits, with the
+        earlier of their days.
         """
 
     def __init__(
@@ -237,11 +250,17 @@ class ConvertRequest(_message.Message):
     quote: _builtins.str
     """The currency of the result."""
     amount: _builtins.str
-    """A decimal number of at most 34 digits, such as `-12.50`."""
+    """A decimal number of at most 28 digits, such as `-12.50`: no plus sign, no
+    exponent, no leading zeros.
+    """
     date: _builtins.str
-    """The day, `YYYY-MM-DD`. Left out: the last known day."""
+    """The day, `YYYY-MM-DD`. Left out: the last one on which both currencies have
+    a rate.
+    """
     last_known: _builtins.bool
-    """True: when the day has no rate, the last one before it is taken."""
+    """True: for a currency without a rate on the day, its last one before is
+    taken, however old; the answer says of which day it is.
+    """
     source: _builtins.str
     """Who published it. Left out: `ecb`."""
     def __init__(
@@ -272,14 +291,14 @@ class ConvertResponse(_message.Message):
     RATE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     amount: _builtins.str
-    """The amount in the quote currency, to 28 significant digits, not rounded to
-    the currency's scale.
+    """The amount in the quote currency, rounded once, half to even, to 28
+    significant digits and not to the currency's scale; no trailing zeros.
     """
     source: _builtins.str
     """Who published it."""
     @_builtins.property
     def rate(self) -> Global___Rate:
-        """The rate that was taken."""
+        """The rate that was taken, as GetRate gives it."""
 
     def __init__(
         self,

@@ -68,21 +68,26 @@ class RatesServiceServicer(object):
     """
 
     def ImportRates(self, request, context):
-        """Adds rates. A rate that is known already, with the same value, is counted
-        and has no second effect. Refuses, with nothing added, with
-        INVALID_ARGUMENT RATE_INVALID (not a decimal number above 0 of at most 24
-        digits, or base equals quote), INVALID_ARGUMENT DATE_INVALID, ALREADY_EXISTS
-        RATE_EXISTS (another value for this source, pair and day).
+        """Adds rates. A rate that is known already, with an equal value (`1.10` and
+        `1.1` are equal), is counted and has no second effect. Refuses, with
+        nothing added, with INVALID_ARGUMENT RATE_INVALID (not a decimal number
+        above 0 of at most 24 digits, or base equals quote), INVALID_ARGUMENT
+        DATE_INVALID, FAILED_PRECONDITION SOURCE_BASE_DIFFERS (the source's first
+        rate had another base), ALREADY_EXISTS RATE_EXISTS (another value for this
+        source, pair and day).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRate(self, request, context):
-        """Reads the rate of a pair on a day; a pair that was not published is made
-        from the two rates against the source's base. Refuses with
-        INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the source never had a rate for
-        it), NOT_FOUND RATE_NOT_FOUND (no rate on this day, or none before it).
+        """Reads the rate of a pair on a day. A pair that was not published is made
+        from the two rates against the source's base, which itself is worth 1 on
+        every day; so is a pair of one currency, on days on which it has a rate.
+        Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
+        source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
+        day; with last_known, none before it either; without a date, no day on
+        which both currencies have one).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,7 +95,7 @@ class RatesServiceServicer(object):
 
     def Convert(self, request, context):
         """Converts an amount by the rate of a day. Refuses with INVALID_ARGUMENT
-        AMOUNT_INVALID (not a decimal number of at most 34 digits), and as GetRate
+        AMOUNT_INVALID (not a decimal number of at most 28 digits), and as GetRate
         does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -98,7 +103,10 @@ class RatesServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRates(self, request, context):
-        """Lists published rates by day and quote currency.
+        """Lists published rates by day and quote currency, the oldest first; none for
+        a source that is not known. Refuses with INVALID_ARGUMENT DATE_INVALID (not
+        a day, or to_date before from_date), and with the platform's
+        PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

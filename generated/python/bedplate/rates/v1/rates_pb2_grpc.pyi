@@ -5,7 +5,9 @@ Exchange rates by day, with their source.
 
 A rate says how many units of the quote currency one unit of the base
 currency is worth on a day. Rates are decimal numbers, kept exactly as they
-were published, and never change once they are known.
+were published, and never change once they are known. A source publishes all
+its rates against one base, as the European Central Bank does against the
+euro.
 """
 
 from bedplate.rates.v1 import rates_pb2 as _rates_pb2
@@ -43,25 +45,34 @@ class RatesServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RatesServiceAsyncStub: ...
     ImportRates: _grpc.UnaryUnaryMultiCallable[_rates_pb2.ImportRatesRequest, _rates_pb2.ImportRatesResponse]
-    """Adds rates. A rate that is known already, with the same value, is counted
-    and has no second effect. Refuses, with nothing added, with
-    INVALID_ARGUMENT RATE_INVALID (not a decimal number above 0 of at most 24
-    digits, or base equals quote), INVALID_ARGUMENT DATE_INVALID, ALREADY_EXISTS
-    RATE_EXISTS (another value for this source, pair and day).
+    """Adds rates. A rate that is known already, with an equal value (`1.10` and
+    `1.1` are equal), is counted and has no second effect. Refuses, with
+    nothing added, with INVALID_ARGUMENT RATE_INVALID (not a decimal number
+    above 0 of at most 24 digits, or base equals quote), INVALID_ARGUMENT
+    DATE_INVALID, FAILED_PRECONDITION SOURCE_BASE_DIFFERS (the source's first
+    rate had another base), ALREADY_EXISTS RATE_EXISTS (another value for this
+    source, pair and day).
     """
     GetRate: _grpc.UnaryUnaryMultiCallable[_rates_pb2.GetRateRequest, _rates_pb2.GetRateResponse]
-    """Reads the rate of a pair on a day; a pair that was not published is made
-    from the two rates against the source's base. Refuses with
-    INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the source never had a rate for
-    it), NOT_FOUND RATE_NOT_FOUND (no rate on this day, or none before it).
+    """Reads the rate of a pair on a day. A pair that was not published is made
+    from the two rates against the source's base, which itself is worth 1 on
+    every day; so is a pair of one currency, on days on which it has a rate.
+    Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
+    source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
+    day; with last_known, none before it either; without a date, no day on
+    which both currencies have one).
     """
     Convert: _grpc.UnaryUnaryMultiCallable[_rates_pb2.ConvertRequest, _rates_pb2.ConvertResponse]
     """Converts an amount by the rate of a day. Refuses with INVALID_ARGUMENT
-    AMOUNT_INVALID (not a decimal number of at most 34 digits), and as GetRate
+    AMOUNT_INVALID (not a decimal number of at most 28 digits), and as GetRate
     does.
     """
     ListRates: _grpc.UnaryUnaryMultiCallable[_rates_pb2.ListRatesRequest, _rates_pb2.ListRatesResponse]
-    """Lists published rates by day and quote currency."""
+    """Lists published rates by day and quote currency, the oldest first; none for
+    a source that is not known. Refuses with INVALID_ARGUMENT DATE_INVALID (not
+    a day, or to_date before from_date), and with the platform's
+    PAGE_TOKEN_INVALID.
+    """
 
 @_typing.type_check_only
 class RatesServiceAsyncStub(RatesServiceStub):
@@ -73,25 +84,34 @@ class RatesServiceAsyncStub(RatesServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ImportRates: _aio.UnaryUnaryMultiCallable[_rates_pb2.ImportRatesRequest, _rates_pb2.ImportRatesResponse]  # type: ignore[assignment]
-    """Adds rates. A rate that is known already, with the same value, is counted
-    and has no second effect. Refuses, with nothing added, with
-    INVALID_ARGUMENT RATE_INVALID (not a decimal number above 0 of at most 24
-    digits, or base equals quote), INVALID_ARGUMENT DATE_INVALID, ALREADY_EXISTS
-    RATE_EXISTS (another value for this source, pair and day).
+    """Adds rates. A rate that is known already, with an equal value (`1.10` and
+    `1.1` are equal), is counted and has no second effect. Refuses, with
+    nothing added, with INVALID_ARGUMENT RATE_INVALID (not a decimal number
+    above 0 of at most 24 digits, or base equals quote), INVALID_ARGUMENT
+    DATE_INVALID, FAILED_PRECONDITION SOURCE_BASE_DIFFERS (the source's first
+    rate had another base), ALREADY_EXISTS RATE_EXISTS (another value for this
+    source, pair and day).
     """
     GetRate: _aio.UnaryUnaryMultiCallable[_rates_pb2.GetRateRequest, _rates_pb2.GetRateResponse]  # type: ignore[assignment]
-    """Reads the rate of a pair on a day; a pair that was not published is made
-    from the two rates against the source's base. Refuses with
-    INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the source never had a rate for
-    it), NOT_FOUND RATE_NOT_FOUND (no rate on this day, or none before it).
+    """Reads the rate of a pair on a day. A pair that was not published is made
+    from the two rates against the source's base, which itself is worth 1 on
+    every day; so is a pair of one currency, on days on which it has a rate.
+    Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
+    source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
+    day; with last_known, none before it either; without a date, no day on
+    which both currencies have one).
     """
     Convert: _aio.UnaryUnaryMultiCallable[_rates_pb2.ConvertRequest, _rates_pb2.ConvertResponse]  # type: ignore[assignment]
     """Converts an amount by the rate of a day. Refuses with INVALID_ARGUMENT
-    AMOUNT_INVALID (not a decimal number of at most 34 digits), and as GetRate
+    AMOUNT_INVALID (not a decimal number of at most 28 digits), and as GetRate
     does.
     """
     ListRates: _aio.UnaryUnaryMultiCallable[_rates_pb2.ListRatesRequest, _rates_pb2.ListRatesResponse]  # type: ignore[assignment]
-    """Lists published rates by day and quote currency."""
+    """Lists published rates by day and quote currency, the oldest first; none for
+    a source that is not known. Refuses with INVALID_ARGUMENT DATE_INVALID (not
+    a day, or to_date before from_date), and with the platform's
+    PAGE_TOKEN_INVALID.
+    """
 
 class RatesServiceServicer(metaclass=_abc_1.ABCMeta):
     """Knows exchange rates.
@@ -106,11 +126,13 @@ class RatesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rates_pb2.ImportRatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rates_pb2.ImportRatesResponse, _abc.Awaitable[_rates_pb2.ImportRatesResponse]]:
-        """Adds rates. A rate that is known already, with the same value, is counted
-        and has no second effect. Refuses, with nothing added, with
-        INVALID_ARGUMENT RATE_INVALID (not a decimal number above 0 of at most 24
-        digits, or base equals quote), INVALID_ARGUMENT DATE_INVALID, ALREADY_EXISTS
-        RATE_EXISTS (another value for this source, pair and day).
+        """Adds rates. A rate that is known already, with an equal value (`1.10` and
+        `1.1` are equal), is counted and has no second effect. Refuses, with
+        nothing added, with INVALID_ARGUMENT RATE_INVALID (not a decimal number
+        above 0 of at most 24 digits, or base equals quote), INVALID_ARGUMENT
+        DATE_INVALID, FAILED_PRECONDITION SOURCE_BASE_DIFFERS (the source's first
+        rate had another base), ALREADY_EXISTS RATE_EXISTS (another value for this
+        source, pair and day).
         """
 
     @_abc_1.abstractmethod
@@ -119,10 +141,13 @@ class RatesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rates_pb2.GetRateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rates_pb2.GetRateResponse, _abc.Awaitable[_rates_pb2.GetRateResponse]]:
-        """Reads the rate of a pair on a day; a pair that was not published is made
-        from the two rates against the source's base. Refuses with
-        INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the source never had a rate for
-        it), NOT_FOUND RATE_NOT_FOUND (no rate on this day, or none before it).
+        """Reads the rate of a pair on a day. A pair that was not published is made
+        from the two rates against the source's base, which itself is worth 1 on
+        every day; so is a pair of one currency, on days on which it has a rate.
+        Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
+        source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
+        day; with last_known, none before it either; without a date, no day on
+        which both currencies have one).
         """
 
     @_abc_1.abstractmethod
@@ -132,7 +157,7 @@ class RatesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rates_pb2.ConvertResponse, _abc.Awaitable[_rates_pb2.ConvertResponse]]:
         """Converts an amount by the rate of a day. Refuses with INVALID_ARGUMENT
-        AMOUNT_INVALID (not a decimal number of at most 34 digits), and as GetRate
+        AMOUNT_INVALID (not a decimal number of at most 28 digits), and as GetRate
         does.
         """
 
@@ -142,6 +167,10 @@ class RatesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rates_pb2.ListRatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rates_pb2.ListRatesResponse, _abc.Awaitable[_rates_pb2.ListRatesResponse]]:
-        """Lists published rates by day and quote currency."""
+        """Lists published rates by day and quote currency, the oldest first; none for
+        a source that is not known. Refuses with INVALID_ARGUMENT DATE_INVALID (not
+        a day, or to_date before from_date), and with the platform's
+        PAGE_TOKEN_INVALID.
+        """
 
 def add_RatesServiceServicer_to_server(servicer: RatesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
