@@ -200,7 +200,9 @@ class Ledger(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
-    """Chosen by the caller: 1 to 64 of a-z, 0-9, `.`, `_`, `-`."""
+    """Chosen by the caller: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a letter or
+    digit first.
+    """
     display_name: _builtins.str
     """For people."""
     @_builtins.property
@@ -266,7 +268,8 @@ class Account(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Chosen by the caller: 1 to 128 of letters, digits, `.`, `_`, `-`, `:`; a
-    colon separates the parts of a path, such as `assets:bank:checking`.
+    letter, digit or `_` first. A colon separates the parts of a path, such as
+    `assets:bank:checking`.
     """
     type: Global___AccountType.ValueType
     """What it stands for."""
@@ -283,7 +286,7 @@ class Account(_message.Message):
     debits.
     """
     display_name: _builtins.str
-    """For people."""
+    """For people; up to 256 characters, none of them NUL."""
     @_builtins.property
     def currency(self) -> Global___Currency:
         """The currency of all its entries."""
@@ -323,7 +326,7 @@ class Entry(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """The account; 1 to 128 characters."""
+    """The account."""
     side: Global___Side.ValueType
     """The side of the account."""
     amount_minor: _builtins.int
@@ -360,19 +363,22 @@ class Transaction(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Chosen by the caller, or made by the client: 1 to 64 of letters, digits,
-    `.`, `_`, `-`, `:`. The same id is the same transaction.
+    `.`, `_`, `-`, `:`; a letter or digit first. The same id is the same
+    transaction.
     """
     description: _builtins.str
-    """For people; up to 512 characters."""
+    """For people; up to 512 characters, none of them NUL."""
     sequence: _builtins.int
     """Its place in the ledger, from 1."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
-        """2 to 200 entries."""
+        """2 to 200 entries. An account may have several, all on one side."""
 
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
-        """When it took place, for the books. Left out: when it is posted."""
+        """When it took place, for the books: from 0001-01-01 to 9999-12-31, kept to
+        the microsecond (what is finer is cut off). Left out: when it is posted.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -445,9 +451,11 @@ class CreateLedgerRequest(_message.Message):
     LEDGER_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
-    """The new ledger's id: 1 to 64 of a-z, 0-9, `.`, `_`, `-`."""
+    """The new ledger's id: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a letter or digit
+    first.
+    """
     display_name: _builtins.str
-    """For people; up to 256 characters."""
+    """For people; up to 256 characters, none of them NUL."""
     def __init__(
         self,
         *,
@@ -767,7 +775,7 @@ class PostTransactionsRequest(_message.Message):
     """How. Left out: ATOMIC."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transaction]:
-        """1 to 1000 transactions."""
+        """1 to 1000 transactions, with at most 10000 entries together."""
 
     def __init__(
         self,
@@ -936,7 +944,9 @@ class ListTransactionsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transaction]:
-        """Transactions by sequence."""
+        """Transactions by sequence; a page ends early, with a token, when its
+        transactions have 10000 entries together.
+        """
 
     def __init__(
         self,
@@ -997,9 +1007,13 @@ class ConvertedBalance(_message.Message):
     balance_minor: _builtins.int
     """The balance, smallest units, rounded half to even."""
     rate: _builtins.str
-    """Units of this currency for one unit of the account's, a decimal number."""
+    """Units of this currency for one unit of the account's, a decimal number; 1
+    when they are the same.
+    """
     rate_date: _builtins.str
-    """The day whose rate was taken, `YYYY-MM-DD`."""
+    """The day whose rate was taken, `YYYY-MM-DD`; empty when the currencies are
+    the same.
+    """
     @_builtins.property
     def currency(self) -> Global___Currency:
         """Its currency."""

@@ -129,7 +129,8 @@ class LedgerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListLedgers(self, request, context):
-        """Lists the tenant's ledgers by id.
+        """Lists the tenant's ledgers by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +141,8 @@ class LedgerServiceServicer(object):
         answers the account that is there. Refuses with NOT_FOUND
         LEDGER_NOT_FOUND, ALREADY_EXISTS ACCOUNT_EXISTS (another content under
         this id; the metadata names the first field that differs), ALREADY_EXISTS
-        CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale).
+        CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale,
+        which the metadata names).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,8 +157,8 @@ class LedgerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAccounts(self, request, context):
-        """Lists the accounts of a ledger by id. Refuses with NOT_FOUND
-        LEDGER_NOT_FOUND.
+        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,15 +169,17 @@ class LedgerServiceServicer(object):
         A transaction that was posted before, under the same id with the same
         content, answers as it did then and has no second effect.
 
-        Each transaction is refused with the first of: ALREADY_EXISTS
+        The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
+        10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
+        DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
+        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        had been posted, is refused with the first of: ALREADY_EXISTS
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
         NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
         OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
         ATOMIC the call is refused as its first refused transaction is; with
-        INDEPENDENT the call succeeds and each result tells. The whole call
-        refuses with NOT_FOUND LEDGER_NOT_FOUND, INVALID_ARGUMENT
-        DUPLICATE_TRANSACTION_ID (one id twice in the call).
+        INDEPENDENT the call succeeds and each result tells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +195,7 @@ class LedgerServiceServicer(object):
 
     def ListTransactions(self, request, context):
         """Lists transactions in the order in which they were posted. Refuses with
-        NOT_FOUND LEDGER_NOT_FOUND.
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,10 +203,12 @@ class LedgerServiceServicer(object):
 
     def GetBalance(self, request, context):
         """Reads the balance of an account, and converts it when asked to, by the
-        rates of bedplate.rates.v1. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
-        NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
-        rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW, UNAVAILABLE
-        RATES_UNAVAILABLE.
+        rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
+        that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
+        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
+        UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
+        rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,8 +216,8 @@ class LedgerServiceServicer(object):
 
     def ListEntries(self, request, context):
         """Lists the entries of a ledger, or of one account, in the order in which
-        they were posted. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
-        ACCOUNT_NOT_FOUND.
+        they were posted. Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID,
+        NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

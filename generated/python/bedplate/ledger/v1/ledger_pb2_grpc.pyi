@@ -54,36 +54,41 @@ class LedgerServiceStub:
     GetLedger: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetLedgerRequest, _ledger_pb2.GetLedgerResponse]
     """Reads a ledger. Refuses with NOT_FOUND LEDGER_NOT_FOUND."""
     ListLedgers: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListLedgersRequest, _ledger_pb2.ListLedgersResponse]
-    """Lists the tenant's ledgers by id."""
+    """Lists the tenant's ledgers by id. Refuses with INVALID_ARGUMENT
+    PAGE_TOKEN_INVALID.
+    """
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateAccountRequest, _ledger_pb2.CreateAccountResponse]
     """Creates an account in a ledger. The same id again, with the same content,
     answers the account that is there. Refuses with NOT_FOUND
     LEDGER_NOT_FOUND, ALREADY_EXISTS ACCOUNT_EXISTS (another content under
     this id; the metadata names the first field that differs), ALREADY_EXISTS
-    CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale).
+    CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale,
+    which the metadata names).
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetAccountRequest, _ledger_pb2.GetAccountResponse]
     """Reads an account. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
     ACCOUNT_NOT_FOUND.
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListAccountsRequest, _ledger_pb2.ListAccountsResponse]
-    """Lists the accounts of a ledger by id. Refuses with NOT_FOUND
-    LEDGER_NOT_FOUND.
+    """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
+    PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
     """
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]
     """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
     A transaction that was posted before, under the same id with the same
     content, answers as it did then and has no second effect.
 
-    Each transaction is refused with the first of: ALREADY_EXISTS
+    The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
+    10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
+    DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
+    LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+    had been posted, is refused with the first of: ALREADY_EXISTS
     TRANSACTION_EXISTS (another content under this id; the metadata names the
     first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
     NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
     OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
     ATOMIC the call is refused as its first refused transaction is; with
-    INDEPENDENT the call succeeds and each result tells. The whole call
-    refuses with NOT_FOUND LEDGER_NOT_FOUND, INVALID_ARGUMENT
-    DUPLICATE_TRANSACTION_ID (one id twice in the call).
+    INDEPENDENT the call succeeds and each result tells.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]
     """Reads a transaction with its entries. Refuses with NOT_FOUND
@@ -91,19 +96,21 @@ class LedgerServiceStub:
     """
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]
     """Lists transactions in the order in which they were posted. Refuses with
-    NOT_FOUND LEDGER_NOT_FOUND.
+    INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
     """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetBalanceRequest, _ledger_pb2.GetBalanceResponse]
     """Reads the balance of an account, and converts it when asked to, by the
-    rates of bedplate.rates.v1. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
-    NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
-    rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW, UNAVAILABLE
-    RATES_UNAVAILABLE.
+    rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
+    that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
+    day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
+    UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
+    rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
     """
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]
     """Lists the entries of a ledger, or of one account, in the order in which
-    they were posted. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
-    ACCOUNT_NOT_FOUND.
+    they were posted. Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID,
+    NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
     """
     StreamEntries: _grpc.UnaryStreamMultiCallable[_ledger_pb2.StreamEntriesRequest, _ledger_pb2.StreamEntriesResponse]
     """Streams the entries of a ledger, or of one account, in the order in which
@@ -132,36 +139,41 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetLedger: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetLedgerRequest, _ledger_pb2.GetLedgerResponse]  # type: ignore[assignment]
     """Reads a ledger. Refuses with NOT_FOUND LEDGER_NOT_FOUND."""
     ListLedgers: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListLedgersRequest, _ledger_pb2.ListLedgersResponse]  # type: ignore[assignment]
-    """Lists the tenant's ledgers by id."""
+    """Lists the tenant's ledgers by id. Refuses with INVALID_ARGUMENT
+    PAGE_TOKEN_INVALID.
+    """
     CreateAccount: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateAccountRequest, _ledger_pb2.CreateAccountResponse]  # type: ignore[assignment]
     """Creates an account in a ledger. The same id again, with the same content,
     answers the account that is there. Refuses with NOT_FOUND
     LEDGER_NOT_FOUND, ALREADY_EXISTS ACCOUNT_EXISTS (another content under
     this id; the metadata names the first field that differs), ALREADY_EXISTS
-    CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale).
+    CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale,
+    which the metadata names).
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetAccountRequest, _ledger_pb2.GetAccountResponse]  # type: ignore[assignment]
     """Reads an account. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
     ACCOUNT_NOT_FOUND.
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListAccountsRequest, _ledger_pb2.ListAccountsResponse]  # type: ignore[assignment]
-    """Lists the accounts of a ledger by id. Refuses with NOT_FOUND
-    LEDGER_NOT_FOUND.
+    """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
+    PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
     """
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
     A transaction that was posted before, under the same id with the same
     content, answers as it did then and has no second effect.
 
-    Each transaction is refused with the first of: ALREADY_EXISTS
+    The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
+    10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
+    DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
+    LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+    had been posted, is refused with the first of: ALREADY_EXISTS
     TRANSACTION_EXISTS (another content under this id; the metadata names the
     first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
     NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
     OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
     ATOMIC the call is refused as its first refused transaction is; with
-    INDEPENDENT the call succeeds and each result tells. The whole call
-    refuses with NOT_FOUND LEDGER_NOT_FOUND, INVALID_ARGUMENT
-    DUPLICATE_TRANSACTION_ID (one id twice in the call).
+    INDEPENDENT the call succeeds and each result tells.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction with its entries. Refuses with NOT_FOUND
@@ -169,19 +181,21 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
     ListTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]  # type: ignore[assignment]
     """Lists transactions in the order in which they were posted. Refuses with
-    NOT_FOUND LEDGER_NOT_FOUND.
+    INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
     """
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetBalanceRequest, _ledger_pb2.GetBalanceResponse]  # type: ignore[assignment]
     """Reads the balance of an account, and converts it when asked to, by the
-    rates of bedplate.rates.v1. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
-    NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
-    rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW, UNAVAILABLE
-    RATES_UNAVAILABLE.
+    rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
+    that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
+    day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
+    UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
+    rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
     """
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists the entries of a ledger, or of one account, in the order in which
-    they were posted. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
-    ACCOUNT_NOT_FOUND.
+    they were posted. Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID,
+    NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
     """
     StreamEntries: _aio.UnaryStreamMultiCallable[_ledger_pb2.StreamEntriesRequest, _ledger_pb2.StreamEntriesResponse]  # type: ignore[assignment]
     """Streams the entries of a ledger, or of one account, in the order in which
@@ -225,7 +239,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListLedgersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListLedgersResponse, _abc.Awaitable[_ledger_pb2.ListLedgersResponse]]:
-        """Lists the tenant's ledgers by id."""
+        """Lists the tenant's ledgers by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID.
+        """
 
     @_abc_1.abstractmethod
     def CreateAccount(
@@ -237,7 +253,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         answers the account that is there. Refuses with NOT_FOUND
         LEDGER_NOT_FOUND, ALREADY_EXISTS ACCOUNT_EXISTS (another content under
         this id; the metadata names the first field that differs), ALREADY_EXISTS
-        CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale).
+        CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale,
+        which the metadata names).
         """
 
     @_abc_1.abstractmethod
@@ -256,8 +273,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListAccountsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListAccountsResponse, _abc.Awaitable[_ledger_pb2.ListAccountsResponse]]:
-        """Lists the accounts of a ledger by id. Refuses with NOT_FOUND
-        LEDGER_NOT_FOUND.
+        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -270,15 +287,17 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         A transaction that was posted before, under the same id with the same
         content, answers as it did then and has no second effect.
 
-        Each transaction is refused with the first of: ALREADY_EXISTS
+        The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
+        10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
+        DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
+        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        had been posted, is refused with the first of: ALREADY_EXISTS
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
         NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
         OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
         ATOMIC the call is refused as its first refused transaction is; with
-        INDEPENDENT the call succeeds and each result tells. The whole call
-        refuses with NOT_FOUND LEDGER_NOT_FOUND, INVALID_ARGUMENT
-        DUPLICATE_TRANSACTION_ID (one id twice in the call).
+        INDEPENDENT the call succeeds and each result tells.
         """
 
     @_abc_1.abstractmethod
@@ -298,7 +317,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListTransactionsResponse, _abc.Awaitable[_ledger_pb2.ListTransactionsResponse]]:
         """Lists transactions in the order in which they were posted. Refuses with
-        NOT_FOUND LEDGER_NOT_FOUND.
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -308,10 +327,12 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetBalanceResponse, _abc.Awaitable[_ledger_pb2.GetBalanceResponse]]:
         """Reads the balance of an account, and converts it when asked to, by the
-        rates of bedplate.rates.v1. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
-        NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
-        rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW, UNAVAILABLE
-        RATES_UNAVAILABLE.
+        rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
+        that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
+        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
+        UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
+        rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
         """
 
     @_abc_1.abstractmethod
@@ -321,8 +342,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListEntriesResponse, _abc.Awaitable[_ledger_pb2.ListEntriesResponse]]:
         """Lists the entries of a ledger, or of one account, in the order in which
-        they were posted. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
-        ACCOUNT_NOT_FOUND.
+        they were posted. Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID,
+        NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
