@@ -28,6 +28,8 @@ class Call:
             own deadline, so that the pipeline need not set a timer for it.
         deadline: When the answer must be ready, `time.monotonic` seconds. Set
             by the deadline stage before anything else runs.
+        expired: True once the deadline's timer has cancelled the task.
+        stopped: True once the door has cancelled the task because the process stops.
         principal: Who calls; set by the authenticate stage.
         pending: See `bedplate.contract.scope`.
         response_headers: Metadata to send before the answer; names are lower case.
@@ -58,6 +60,7 @@ class Call:
         "sampled",
         "span_id",
         "started",
+        "stopped",
         "timer",
         "trace_id",
     )
@@ -83,6 +86,7 @@ class Call:
         self.started = time.monotonic()
         self.deadline = 0.0
         self.expired = False
+        self.stopped = False
         self.principal: Principal = ANONYMOUS
         self.pending: list[Callable[[Any], None]] = []
         self.response_headers: list[tuple[str, str | bytes]] = []

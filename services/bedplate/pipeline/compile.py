@@ -78,6 +78,7 @@ class Method:
         CURRENT.set(call)
         self._recorder.begin(call)
         leaves: list[Leave] = []
+        response: Message
         try:
             for enter, leave in self._enters:
                 waiting = enter(call)
@@ -150,9 +151,8 @@ class Method:
 
     def _check(self, call: Call, response: Any) -> None:
         if type(response) is not self.response_class:
-            raise TypeError(
-                f"{self.name} must answer {self.response_class.__name__}, its handler answered {type(response).__name__}"
-            )
+            wanted, got = self.response_class.__name__, type(response).__name__
+            raise TypeError(f"{self.name} must answer {wanted}, its handler answered {got}")
         for check in self._responses:
             check(call, response)
 

@@ -84,7 +84,7 @@ class FailureMaker:
         if (declared is None or declared.code != refusal.kind.value) and self._strict:
             return self._fault(
                 call,
-                f"The contract does not declare the reason {refusal.reason} with the code {refusal.kind.value}.",
+                f"The contract declares no reason {refusal.reason} with the code {refusal.kind.value}.",
             )
         info = error_details_pb2.ErrorInfo(
             reason=refusal.reason,

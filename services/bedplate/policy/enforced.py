@@ -5,6 +5,7 @@ An option that is set and not kept is worse than one that cannot be set.
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -77,7 +78,7 @@ def _is_enforced(path: str) -> bool:
     return path in ENFORCED or any(path.startswith(f"{kept}.") for kept in ENFORCED)
 
 
-def _set_options(options: Message, prefix: str) -> Iterator[tuple[str, FieldDescriptor, object]]:
+def _set_options(options: Message, prefix: str) -> Iterator[tuple[str, FieldDescriptor, Any]]:
     for field, value in options.ListFields():
         path = prefix + field.name
         has_parts = any(kept.startswith(f"{path}.") for kept in ENFORCED)
@@ -92,7 +93,8 @@ def _check_service(method: MethodDescriptor) -> None:
     for field, _ in service_policy(service).ListFields():
         if field.name not in ENFORCED_SERVICE:
             raise PolicyError(
-                f"{service.full_name} sets the option {field.name}, which bedplate {version('bedplate')} does not enforce."
+                f"{service.full_name} sets the option {field.name}, which bedplate {version('bedplate')} "
+                "does not enforce. Remove it, or use a version that enforces it."
             )
 
 

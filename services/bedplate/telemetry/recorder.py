@@ -6,13 +6,12 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 
 from bedplate.contract.headers import TRACEPARENT
 from bedplate.telemetry.logs import LogWriter
+from bedplate.telemetry.metrics import CallMetrics, Cell
 from bedplate.telemetry.redact import redacted, scrub
-
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 # Traceback kept in a log line, characters.
 TRACEBACK_MAX = 8_000
@@ -60,20 +59,10 @@ class Telemetry:
     spans: SpanSink | None = None
     trace_ratio: float = 0.0
     in_flight: int = 0
-    calls: Counter = field(init=False)
-    durations: Histogram = field(init=False)
+    calls: CallMetrics = field(default_factory=CallMetrics)
 
     def __post_init__(self) -> None:
-        self.calls = Counter(
-            "bedplate_calls", "Calls that ended.", ["method", "door", "code"], registry=self.registry
-        )
-        self.durations = Histogram(
-            "bedplate_call_duration_seconds",
-            "How long calls took.",
-            ["method", "door"],
-            buckets=BUCKETS_S,
-            registry=self.registry,
-        )
+        self.registry.register(self.calls)
 
 
 class Recorder:
@@ -83,33 +72,28 @@ class Recorder:
         self._telemetry = telemetry
         self._method = method
         self._log = telemetry.log
-        self._counters: dict[tuple[str, str], Any] = {}
-        self._observers: dict[str, Any] = {}
+        self._cells: dict[tuple[str, str], Cell] = {}
 
     def begin(self, call: RecordedCall) -> None:
         """Give the call its place in a trace, and count it as running."""
         self._telemetry.in_flight += 1
         header = call.metadata.get(TRACEPARENT)
+        ids = f"{random.getrandbits(192):048x}"  # noqa: S311 - ids, not secrets
+        call.span_id = ids[:16]
         if header is None or not _join(call, header):
-            call.trace_id = f"{random.getrandbits(128):032x}"
+            call.trace_id = ids[16:]
             ratio = self._telemetry.trace_ratio
             call.sampled = ratio > 0 and random.random() < ratio  # noqa: S311
-        call.span_id = f"{random.getrandbits(64):016x}"
 
     def end(self, call: RecordedCall, code: str, reason: str, cause: BaseException | None = None) -> None:
         """Record how the call ended; `cause` is the fault behind an INTERNAL or the like."""
         telemetry = self._telemetry
         telemetry.in_flight -= 1
         duration_s = time.monotonic() - call.started
-        door = call.door
-        counter = self._counters.get((door, code))
-        if counter is None:
-            counter = self._counters[door, code] = telemetry.calls.labels(self._method, door, code)
-        counter.inc()
-        observer = self._observers.get(door)
-        if observer is None:
-            observer = self._observers[door] = telemetry.durations.labels(self._method, door)
-        observer.observe(duration_s)
+        cell = self._cells.get((call.door, code))
+        if cell is None:
+            cell = self._cells[call.door, code] = telemetry.calls.cell(self._method, call.door, code)
+        cell.add(duration_s)
         if call.sampled and telemetry.spans is not None:
             telemetry.spans.record(call, code, reason, duration_s)
         self._line(call, code, reason, duration_s, cause)

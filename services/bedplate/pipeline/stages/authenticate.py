@@ -1,6 +1,5 @@
 """Authenticate: who calls, by a credential that was verified."""
 
-import inspect
 from collections.abc import Awaitable
 
 from bedplate.auth.principal import Principal
@@ -22,10 +21,10 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
 
     def enter(call: Call) -> Awaitable[None] | None:
         found = authenticate(_credential(call))
-        if inspect.isawaitable(found):
-            return wait(call, found)
-        call.principal = found
-        return None
+        if isinstance(found, Principal):
+            call.principal = found
+            return None
+        return wait(call, found)
 
     return Stage("authenticate", enter=enter)
 

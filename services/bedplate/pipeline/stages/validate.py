@@ -1,7 +1,9 @@
 """Validate: required fields, then the rules that the contract puts on fields (protovalidate)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import protovalidate
@@ -19,9 +21,6 @@ from buf.validate import validate_pb2
 # thousands of items, and nobody mends more at once.
 VIOLATIONS_MAX = 50
 
-# Adds to the list the paths of required fields that are unset.
-Check = Callable[[Message, str, list[Violation]], None]
-
 _VALIDATOR = protovalidate.Validator()
 
 
@@ -33,10 +32,10 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     """
 
     def message(call: Call, request: Any) -> Any:
-        check, has_rules = _plan(request.DESCRIPTOR)
+        required, has_rules = _plan(request.DESCRIPTOR)
         violations: list[Violation] = []
-        if check is not None:
-            check(request, "", violations)
+        if required is not None and not required.complete(request):
+            violations.extend(islice(required.missing(request), VIOLATIONS_MAX))
         if has_rules:
             try:
                 _VALIDATOR.validate(request)
@@ -85,8 +84,9 @@ def _path(field: Any) -> str:
 
 
 @cache
-def _plan(descriptor: Descriptor) -> tuple[Check | None, bool]:
-    return _required(descriptor), _has_rules(descriptor, set())
+def _plan(descriptor: Descriptor) -> tuple["_Required | None", bool]:
+    required = _required_of(descriptor) if _needs_check(descriptor, set()) else None
+    return required, _has_rules(descriptor, set())
 
 
 def _has_rules(descriptor: Descriptor, seen: set[str]) -> bool:
@@ -121,52 +121,78 @@ def _needs_check(descriptor: Descriptor, seen: set[str]) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Required:
+    """The required fields of a message, and the fields below which there are more."""
+
+    descriptor: Descriptor
+    by_truth: tuple[str, ...]
+    by_presence: tuple[str, ...]
+    lists: tuple[str, ...]
+    messages: tuple[str, ...]
+
+    def complete(self, message: Message) -> bool:
+        """Whether all are set. Most requests are complete, so this looks and notes nothing."""
+        for name in self.by_truth:
+            if not getattr(message, name):
+                return False
+        for name in self.by_presence:
+            if not message.HasField(name):
+                return False
+        for name in self.lists:
+            items = getattr(message, name)
+            if items:
+                complete = _required_of(items[0].DESCRIPTOR).complete
+                for item in items:
+                    if not complete(item):
+                        return False
+        for name in self.messages:
+            if message.HasField(name):
+                below = getattr(message, name)
+                if not _required_of(below.DESCRIPTOR).complete(below):
+                    return False
+        return True
+
+    def missing(self, message: Message, path: str = "") -> Iterator[Violation]:
+        """What is unset, with its path."""
+        for name in self.by_truth:
+            if not getattr(message, name):
+                yield self._unset(path, name)
+        for name in self.by_presence:
+            if not message.HasField(name):
+                yield self._unset(path, name)
+        for name in self.lists:
+            for index, item in enumerate(getattr(message, name)):
+                yield from _required_of(item.DESCRIPTOR).missing(item, f"{path}{name}[{index}].")
+        for name in self.messages:
+            if message.HasField(name):
+                below = getattr(message, name)
+                yield from _required_of(below.DESCRIPTOR).missing(below, f"{path}{name}.")
+
+    def _unset(self, path: str, name: str) -> Violation:
+        mend = "add at least one" if self.descriptor.fields_by_name[name].is_repeated else "set it"
+        return Violation(path + name, f"This field is required; {mend}.", "required")
+
+
 @cache
-def _required(descriptor: Descriptor) -> Check | None:
-    """A check of a message's required fields; None when it and all below it have none."""
-    if not _needs_check(descriptor, set()):
-        return None
-    steps = [_step(field) for field in descriptor.fields]
-    checks = tuple(step for step in steps if step is not None)
-
-    def check(message: Message, path: str, violations: list[Violation]) -> None:
-        for step in checks:
-            step(message, path, violations)
-
-    return check
+def _required_of(descriptor: Descriptor) -> _Required:
+    below = [field for field in descriptor.fields if _goes_below(field)]
+    required = [field for field in descriptor.fields if _is_required(field)]
+    return _Required(
+        descriptor,
+        by_truth=tuple(f.name for f in required if _tells_by_truth(f)),
+        by_presence=tuple(f.name for f in required if not _tells_by_truth(f)),
+        lists=tuple(f.name for f in below if f.is_repeated),
+        messages=tuple(f.name for f in below if not f.is_repeated),
+    )
 
 
-def _step(field: FieldDescriptor) -> Check | None:
-    required = _is_required(field)
+def _tells_by_truth(field: FieldDescriptor) -> bool:
+    """Whether an unset value is simply a false one: lists, maps, and scalars without presence."""
+    return bool(field.is_repeated or not field.has_presence)
+
+
+def _goes_below(field: FieldDescriptor) -> bool:
     below = field.message_type
-    if below is not None and below.GetOptions().map_entry:
-        below = None  # values of maps are checked by protovalidate rules only
-    nested = below is not None and _needs_check(below, set())
-    if not required and not nested:
-        return None
-    name = field.name
-    set_means = "add at least one" if field.is_repeated else "set it"
-
-    def step(message: Message, path: str, violations: list[Violation]) -> None:
-        value = getattr(message, name)
-        if field.is_repeated:
-            present = len(value) > 0
-        elif field.has_presence:
-            present = message.HasField(name)
-        else:
-            present = value != field.default_value
-        if not present:
-            if required:
-                violations.append(Violation(path + name, f"This field is required; {set_means}.", "required"))
-            return
-        if nested:
-            assert below is not None
-            inner = _required(below)
-            assert inner is not None
-            if field.is_repeated:
-                for index, item in enumerate(value):
-                    inner(item, f"{path}{name}[{index}].", violations)
-            else:
-                inner(value, f"{path}{name}.", violations)
-
-    return step
+    # Values of maps are checked by protovalidate rules only.
+    return below is not None and not below.GetOptions().map_entry and _needs_check(below, set())
