@@ -78,7 +78,7 @@ class Recorder:
         """Give the call its place in a trace, and count it as running."""
         self._telemetry.in_flight += 1
         header = call.metadata.get(TRACEPARENT)
-        ids = f"{random.getrandbits(192):048x}"  # noqa: S311 - ids, not secrets
+        ids = f"{random.getrandbits(192):048x}"
         call.span_id = ids[:16]
         if header is None or not _join(call, header):
             call.trace_id = ids[16:]
