@@ -68,6 +68,16 @@ class _PlatformReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfo
     """The caller went away or cancelled the call."""
     PLATFORM_REASON_INTERNAL: _PlatformReason.ValueType  # 19
     """A fault on the server's side."""
+    PLATFORM_REASON_HTTP_MALFORMED: _PlatformReason.ValueType  # 20
+    """The request breaks the rules of HTTP, or one of its headers cannot be read."""
+    PLATFORM_REASON_HTTP_HEADERS_TOO_LARGE: _PlatformReason.ValueType  # 21
+    """The request line and headers are larger than the server takes."""
+    PLATFORM_REASON_HTTP_TOO_SLOW: _PlatformReason.ValueType  # 22
+    """The request did not come in fast enough."""
+    PLATFORM_REASON_HTTP_CROWDED: _PlatformReason.ValueType  # 23
+    """The server holds as many connections, or as much of unfinished requests,
+    as it may.
+    """
 
 class PlatformReason(_PlatformReason, metaclass=_PlatformReasonEnumTypeWrapper):
     """Refusals of the platform, in the order in which they are checked."""
@@ -116,4 +126,14 @@ PLATFORM_REASON_CANCELLED: PlatformReason.ValueType  # 18
 """The caller went away or cancelled the call."""
 PLATFORM_REASON_INTERNAL: PlatformReason.ValueType  # 19
 """A fault on the server's side."""
+PLATFORM_REASON_HTTP_MALFORMED: PlatformReason.ValueType  # 20
+"""The request breaks the rules of HTTP, or one of its headers cannot be read."""
+PLATFORM_REASON_HTTP_HEADERS_TOO_LARGE: PlatformReason.ValueType  # 21
+"""The request line and headers are larger than the server takes."""
+PLATFORM_REASON_HTTP_TOO_SLOW: PlatformReason.ValueType  # 22
+"""The request did not come in fast enough."""
+PLATFORM_REASON_HTTP_CROWDED: PlatformReason.ValueType  # 23
+"""The server holds as many connections, or as much of unfinished requests,
+as it may.
+"""
 Global___PlatformReason: _TypeAlias = PlatformReason  # noqa: Y015

@@ -1,0 +1,367 @@
+"""Finds the method that an HTTP request is for, by the templates of google.api.http.
+
+The templates of all methods make one trie. A literal wins over `*` and `*` over
+`**`, segment by segment, whatever the order in which the routes were added; two
+routes that answer the same requests stop the start. A verb (`:post`) is looked
+for only where one is registered, so that a colon in a value stays data.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from google.api import annotations_pb2, http_pb2
+from google.protobuf.descriptor import MethodDescriptor
+
+from bedplate.contract.policy import PolicyError
+from bedplate.errors import Kind, Refusal
+
+# HTTP method of a binding that leaves it open, `custom: {kind: "*"}`.
+ANY = "*"
+
+# What may stand in a literal segment or a verb as it is. A colon would read as
+# a verb and a percent sign as an escape.
+_TOKEN = re.compile(r"\*\*|[*/{}=:]|[A-Za-z0-9._~!$&'()+,;@-]+")
+_MARKS = frozenset({"**", "*", "/", "{", "}", "=", ":"})
+_FIELD_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_HTTP_METHOD = re.compile(r"\*|[A-Z][A-Z-]*")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ESCAPED_SLASH = re.compile(r"(%2[Ff])")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A part of the path that goes into a field.
+
+    Attributes:
+        path: The field's path in the request, dotted, as the template writes it.
+        start: Its first segment.
+        end: One past its last segment; None when it goes on to the end (`**`).
+        multi: Whether it can take more than one segment, so that an escaped
+            slash in it stays escaped.
+    """
+
+    path: str
+    start: int
+    end: int | None
+    multi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A path template, read.
+
+    Attributes:
+        text: As it was written.
+        segments: Literals, `*` and `**`.
+        variables: The variables, from left to right.
+        verb: The verb without its colon; empty for none.
+    """
+
+    text: str
+    segments: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One way to call a method over HTTP.
+
+    Attributes:
+        http_method: Such as `GET`, or `*` for any.
+        path: The template's text.
+        body: `*`, the name of a field, or empty for no body.
+        response_body: The name of the field that is answered; empty for the whole response.
+    """
+
+    http_method: str
+    path: str
+    body: str
+    response_body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A binding's place in the table: `target` is what the request goes to, `place` names it in errors."""
+
+    http_method: str
+    template: Template
+    place: str
+    target: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The route of a request, and the text of each of its variables, unescaped, in order."""
+
+    route: Route
+    values: tuple[str, ...]
+
+
+def bindings(method: MethodDescriptor) -> Iterator[Binding]:
+    """The HTTP bindings of a method: its rule and the rule's additional bindings; none without a rule.
+
+    Raises:
+        PolicyError: A rule has no path, an unusable HTTP method, or additional
+            bindings inside additional bindings.
+    """
+    options = method.GetOptions()
+    if not options.HasExtension(annotations_pb2.http):
+        return
+    rule: http_pb2.HttpRule = options.Extensions[annotations_pb2.http]
+    yield _binding(method, rule)
+    for additional in rule.additional_bindings:
+        if additional.additional_bindings:
+            raise PolicyError(
+                f"{method.full_name}: additional_bindings may not have additional_bindings; "
+                "write them side by side."
+            )
+        yield _binding(method, additional)
+
+
+def _binding(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
+    kind = rule.WhichOneof("pattern")
+    if kind is None:
+        raise PolicyError(
+            f'{method.full_name}: its http rule names no path; write, for example, get: "/v1/things/{{id}}".'
+        )
+    if kind == "custom":
+        http_method, path = rule.custom.kind, rule.custom.path
+    else:
+        http_method, path = kind.upper(), getattr(rule, kind)
+    if not _HTTP_METHOD.fullmatch(http_method):
+        raise PolicyError(
+            f"{method.full_name}: {http_method!r} is no HTTP method; write it in capitals, or * for any."
+        )
+    return Binding(http_method, path, rule.body, rule.response_body)
+
+
+def parse(text: str) -> Template:
+    """Read a path template.
+
+    Raises:
+        PolicyError: It is not of google.api.http's grammar. The text says where
+            and why, and not which method has it.
+    """
+    return _Reader(text).template()
+
+
+class _Reader:
+    """Reads one template from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._segments: list[str] = []
+        self._variables: list[Variable] = []
+
+    def template(self) -> Template:
+        verb = ""
+        if self._next() != "/":
+            raise self._error("a template begins with /")
+        self._path(inside=False)
+        if self._peek() == ":":
+            self._next()
+            verb = self._literal("a verb")
+        if self._at != len(self._text):
+            raise self._error("a segment is a literal, *, ** or one {variable}, whole")
+        for index, variable in enumerate(self._variables):
+            for other in self._variables[:index]:
+                if f"{variable.path}.".startswith(f"{other.path}.") or other.path.startswith(
+                    f"{variable.path}."
+                ):
+                    raise self._error(f"the field {other.path} stands in two variables")
+        return Template(self._text, tuple(self._segments), tuple(self._variables), verb)
+
+    def _path(self, *, inside: bool) -> None:
+        while True:
+            if self._segments and self._segments[-1] == "**":
+                raise self._error("nothing but a verb may follow **")
+            self._segment(inside=inside)
+            if self._peek() != "/":
+                return
+            self._next()
+
+    def _segment(self, *, inside: bool) -> None:
+        if self._peek() == "{":
+            if inside:
+                raise self._error("a variable may not hold a variable")
+            self._variable()
+            return
+        if self._peek() in ("*", "**"):
+            self._segments.append(self._next())
+            return
+        self._segments.append(self._literal("a segment"))
+
+    def _variable(self) -> None:
+        self._next()
+        path = self._literal("a field path")
+        if not _FIELD_PATH.fullmatch(path):
+            raise self._error(f"{path!r} is no field path")
+        start = len(self._segments)
+        if self._peek() == "=":
+            self._next()
+            self._path(inside=True)
+        else:
+            self._segments.append("*")
+        if self._next() != "}":
+            raise self._error("a variable ends with }")
+        part = self._segments[start:]
+        endless = part[-1] == "**"
+        end = None if endless else len(self._segments)
+        self._variables.append(Variable(path, start, end, endless or len(part) > 1))
+
+    def _literal(self, what: str) -> str:
+        token = self._next()
+        if token in _MARKS or not _TOKEN.fullmatch(token):
+            raise self._error(f"{what} is missing")
+        return token
+
+    def _peek(self) -> str:
+        found = _TOKEN.match(self._text, self._at)
+        return found.group() if found else self._text[self._at : self._at + 1]
+
+    def _next(self) -> str:
+        token = self._peek()
+        self._at += len(token)
+        return token
+
+    def _error(self, why: str) -> PolicyError:
+        return PolicyError(f"the template {self._text!r} is wrong near character {self._at}: {why}")
+
+
+class _Node:
+    """What can follow the segments so far: further segments, an end, or a `**`; both by verb and HTTP method."""
+
+    __slots__ = ("ends", "literals", "star", "tails")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.star: _Node | None = None
+        self.ends: dict[str, dict[str, Route]] = {}
+        self.tails: dict[str, dict[str, Route]] = {}
+
+
+class Routes:
+    """The routes of a process."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self._verbs: set[str] = set()
+
+    def add(self, route: Route) -> None:
+        """Add a route.
+
+        Raises:
+            PolicyError: Another route answers the same requests; both are named.
+        """
+        template = route.template
+        node = self._root
+        leaf = node.ends
+        for segment in template.segments:
+            if segment == "**":
+                leaf = node.tails
+                break
+            if segment == "*":
+                node.star = node.star or _Node()
+                node = node.star
+            else:
+                node = node.literals.setdefault(segment, _Node())
+            leaf = node.ends
+        routes = leaf.setdefault(template.verb, {})
+        other = routes.get(route.http_method)
+        if other is not None:
+            raise PolicyError(
+                f"{other.place} ({other.http_method} {other.template.text}) and {route.place} "
+                f"({route.http_method} {template.text}) answer the same requests; change one of the paths."
+            )
+        routes[route.http_method] = route
+        self._verbs.add(template.verb)
+
+    def match(self, http_method: str, path: str) -> Match | frozenset[str]:
+        """The route for a request, or the HTTP methods that its path has; an empty set: no such path.
+
+        Args:
+            http_method: In capitals.
+            path: The target's path as sent, escapes and all, without the query.
+
+        Raises:
+            Refusal: HTTP_MALFORMED: an escape in the path is malformed.
+        """
+        raw = path[1:].split("/")
+        plain = [unescape(segment) for segment in raw] if "%" in path else raw
+        allow: set[str] = set()
+        # The colon is looked for before unescaping: an escaped one is data.
+        base, colon, verb = raw[-1].rpartition(":")
+        if colon and verb and verb in self._verbs:
+            with_verb = [*plain[:-1], unescape(base)]
+            route = _find(self._root, with_verb, 0, verb, http_method, allow)
+            if route is not None:
+                return Match(route, _values(route.template, [*raw[:-1], base], with_verb))
+        route = _find(self._root, plain, 0, "", http_method, allow)
+        if route is not None:
+            return Match(route, _values(route.template, raw, plain))
+        return frozenset(allow)
+
+
+def _find(
+    node: _Node, segments: list[str], at: int, verb: str, http_method: str, allow: set[str]
+) -> Route | None:
+    """Depth first, the most specific first; every node of the trie is visited at most once."""
+    if at < len(segments):
+        segment = segments[at]
+        child = node.literals.get(segment)
+        if child is not None:
+            route = _find(child, segments, at + 1, verb, http_method, allow)
+            if route is not None:
+                return route
+        if node.star is not None and segment:
+            route = _find(node.star, segments, at + 1, verb, http_method, allow)
+            if route is not None:
+                return route
+    for routes in (node.ends.get(verb) if at == len(segments) else None, node.tails.get(verb)):
+        if routes:
+            route = routes.get(http_method) or routes.get(ANY)
+            if route is not None:
+                return route
+            allow.update(routes)
+    return None
+
+
+def _values(template: Template, raw: list[str], plain: list[str]) -> tuple[str, ...]:
+    return tuple(
+        "/".join(_keep_slashes(segment) for segment in raw[variable.start : variable.end])
+        if variable.multi
+        else plain[variable.start]
+        for variable in template.variables
+    )
+
+
+def _keep_slashes(segment: str) -> str:
+    if "%" not in segment:
+        return segment
+    parts = _ESCAPED_SLASH.split(segment)
+    return "".join(part if _ESCAPED_SLASH.fullmatch(part) else unescape(part) for part in parts)
+
+
+def unescape(text: str) -> str:
+    """The text with its percent escapes resolved, once.
+
+    Raises:
+        Refusal: HTTP_MALFORMED: an escape is malformed or the bytes are no UTF-8.
+    """
+    if "%" not in text:
+        return text
+    if not _BAD_ESCAPE.search(text):
+        try:
+            return unquote_to_bytes(text).decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    raise Refusal(
+        Kind.INVALID,
+        "HTTP_MALFORMED",
+        "The URL has a malformed escape; write % and two hexadecimal digits for each byte of the UTF-8 text.",
+    )
