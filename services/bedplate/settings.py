@@ -1,14 +1,81 @@
 """Settings of a process: defaults, then a file, then `BEDPLATE_*` variables."""
 
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
+
+PREFIX = "BEDPLATE_"
+SETTINGS_VARIABLE = "BEDPLATE_SETTINGS"
+# Variables that the command reads and that are no setting of a server.
+COMMAND_VARIABLES = {
+    SETTINGS_VARIABLE: "TOML file with settings",
+    "BEDPLATE_KEY": "key that `bedplate call` and `bedplate rates` send",
+    "BEDPLATE_TARGET": "gRPC address that they call",
+    "BEDPLATE_CA": "certificate authority, PEM, that they trust; set: they call over TLS",
+}
+# Kubernetes puts such variables into every pod when a service is called bedplate.
+_KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
+_NOUN = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. The text names each and says what to write."""
+
+
+class Address(NamedTuple):
+    """Where a door listens.
+
+    Attributes:
+        host: A name or an IP address, without brackets.
+        port: 0 to 65535; 0 takes a free one.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """The address of a `host:port` text; an IPv6 host stands in brackets.
+
+    Raises:
+        ValueError: It is none; the text says what to write.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    name = host[1:-1] if bracketed else host
+    wrong = not colon or not name or (":" in name) is not bracketed
+    if wrong or any(c.isspace() or c in "/@" for c in name) or not re.fullmatch("[0-9]{1,5}", port):
+        raise ValueError("write it as host:port, such as 127.0.0.1:8080 or [::1]:8080")
+    if int(port) > 65535:
+        raise ValueError("a port is 0 to 65535")
+    return Address(name, int(port))
 
 
 class Settings(BaseSettings):
@@ -16,26 +83,27 @@ class Settings(BaseSettings):
 
     `BEDPLATE_SETTINGS` names a TOML file with the same names in lower case; the
     environment wins over the file. Durations end in `_s` and are seconds, sizes
-    end in `_bytes`.
+    end in `_bytes`. docs/configuration.md explains each one.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BEDPLATE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
 
     http_address: str = "127.0.0.1:8080"
     grpc_address: str = "127.0.0.1:50051"
     data_dir: Path = Path(".bedplate")
-    database_url: str = ""  # empty: SQLite in data_dir
+    database_url: str = Field("", repr=False)  # empty: SQLite in data_dir
     keys_file: Path | None = None  # empty: keys.json in data_dir
     production: bool = False  # refuse development keys, plaintext and default secrets on any address
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None  # set: callers must show a certificate signed by it
+    tls_elsewhere: bool = False  # something in front encrypts, so that plaintext is meant
 
     # Where the services of other processes answer, `name=target`, such as
-    # `{"rates": "dns:///rates:50051"}`; a service that runs here needs none.
-    upstreams: dict[str, str] = Field(default_factory=dict)
-    upstream_key: str = ""  # API key for them
+    # `rates=dns:///rates:50051`; a service that runs here needs none.
+    upstreams: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    upstream_key: str = Field("", repr=False)  # API key for them
 
     drain_wait_s: float = Field(0.0, ge=0, le=300)  # still answering, while load balancers look away
     drain_refuse_s: float = Field(1.0, ge=0, le=60)  # new calls get UNAVAILABLE DRAINING
@@ -61,6 +129,19 @@ class Settings(BaseSettings):
     otlp_endpoint: str = ""  # empty: spans go nowhere and none are made
 
     @classmethod
+    def load(cls, **values: Any) -> "Settings":
+        """The settings of this process; `values` win over the environment and the file.
+
+        Raises:
+            SettingsError: One is wrong, or unknown.
+        """
+        _refuse_unknown(os.environ)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_explain(dict(part)) for part in error.errors())) from error
+
+    @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
@@ -70,14 +151,115 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the TOML file that BEDPLATE_SETTINGS names."""
-        import os
-
         sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
-        if path := os.environ.get("BEDPLATE_SETTINGS"):
-            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=path))
+        if path := os.environ.get(SETTINGS_VARIABLE):
+            sources.append(InitSettingsSource(settings_cls, _read_file(Path(path))))
         return tuple(sources)
+
+    @field_validator("http_address", "grpc_address")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        parse_address(value)
+        return value
+
+    @field_validator("upstreams", mode="before")
+    @classmethod
+    def _split_upstreams(cls, value: Any) -> Any:
+        """`rates=dns:///rates:50051,ledger=...` as it stands in the environment."""
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if len({name for name, _, _ in parts}) < len(parts):
+            raise ValueError("a service stands there twice")
+        return {name.strip(): target.strip() for name, _, target in parts}
+
+    @field_validator("upstreams")
+    @classmethod
+    def _check_upstreams(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, target in value.items():
+            if not _NOUN.fullmatch(name) or not target:
+                raise ValueError("write it as name=target,name=target, such as rates=dns:///rates:50051")
+        return value
+
+    @field_validator("tls_certificate", "tls_key", "tls_client_ca")
+    @classmethod
+    def _check_file(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> "Settings":
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("BEDPLATE_TLS_CERTIFICATE and BEDPLATE_TLS_KEY go together: set both or neither")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("BEDPLATE_TLS_CLIENT_CA needs BEDPLATE_TLS_CERTIFICATE and BEDPLATE_TLS_KEY")
+        return self
 
     @property
     def database(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.data_dir / 'bedplate.db'}"
+
+    @property
+    def keys_path(self) -> Path:
+        """The key file in force."""
+        return self.keys_file or self.data_dir / "keys.json"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others can reach a door, or the operator says production: no development defaults."""
+        addresses = (parse_address(self.http_address), parse_address(self.grpc_address))
+        return self.production or not all(address.loopback for address in addresses)
+
+    def refuse_plaintext(self) -> None:
+        """Stop a server that would talk plaintext to others.
+
+        Raises:
+            SettingsError: It is exposed, has no certificate, and nobody says that this is meant.
+        """
+        if self.exposed and self.tls_certificate is None and not self.tls_elsewhere:
+            raise SettingsError(
+                "This server can be reached from outside or runs in production, and has no certificate. Set "
+                "BEDPLATE_TLS_CERTIFICATE and BEDPLATE_TLS_KEY, or BEDPLATE_TLS_ELSEWHERE=true when a load "
+                "balancer or mesh in front of it encrypts, or listen on 127.0.0.1."
+            )
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise SettingsError(f"{SETTINGS_VARIABLE} names {path}, which cannot be read: {why}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}.") from error
+    for name in values:
+        if name not in Settings.model_fields:
+            raise SettingsError(
+                f"{path}: there is no setting {name}.{_suggest(name, list(Settings.model_fields))}"
+            )
+    return values
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt variable: it would be passed over, and nobody would know."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | set(COMMAND_VARIABLES)
+    upper = {name.upper(): name for name in environment if name.upper().startswith(PREFIX)}
+    for name in sorted(upper):
+        if name not in known and not _KUBERNETES.search(name):
+            raise SettingsError(f"There is no setting {upper[name]}.{_suggest(name, sorted(known))}")
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f" Did you mean {close[0]}?" if close else " docs/configuration.md lists them."
+
+
+def _explain(part: dict[str, Any]) -> str:
+    """One mistake in the words of the operator. Never the value: it may be a secret."""
+    message = str(part["msg"]).removeprefix("Value error, ")
+    if not part["loc"]:
+        return message + "."
+    return f"{PREFIX}{str(part['loc'][0]).upper()}: {message[0].lower()}{message[1:]}."
