@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from bedplate.contract.headers import TRACEPARENT
 from bedplate.telemetry.logs import LogWriter
@@ -63,6 +63,8 @@ class Telemetry:
 
     def __post_init__(self) -> None:
         self.registry.register(self.calls)
+        running = Gauge("bedplate_calls_in_flight", "Calls that run now.", registry=self.registry)
+        running.set_function(lambda: self.in_flight)
 
 
 class Recorder:

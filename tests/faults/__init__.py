@@ -1,0 +1,1 @@
+"""Real processes, ended and stalled on purpose."""
