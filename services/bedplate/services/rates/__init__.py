@@ -1,0 +1,1 @@
+"""Exchange rates by day, with their source."""

@@ -1,0 +1,5 @@
+"""Migrations of the rates tables."""
+
+from bedplate.data.migrate import run
+
+run()
