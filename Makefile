@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 GENERATE := .venv-generate
-OUT := generated/python
+MADE := build/generated
 
 export PYTHONDONTWRITEBYTECODE ?=
 ARGS ?=
@@ -66,29 +66,36 @@ lint: $(VENV)/.dev ## Format check, linters, types, layers, contracts
 
 check: lint check-generate test ## All that a change must pass; what CI runs
 
-generate: $(VENV)/.dev $(GENERATE)/.done ## Write generated/ from protos/
-	@rm -rf generated
-	@mkdir -p $(OUT) generated/descriptors
+# Made in $(MADE) and put in place at the end: a generator that fails leaves what was there.
+define write_generated
+	@rm -rf $(MADE)
+	@mkdir -p $(MADE)/python $(MADE)/descriptors
 	@$(GENERATE)/bin/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	  --plugin=protoc-gen-mypy=$(GENERATE)/bin/protoc-gen-mypy \
-	  --plugin=protoc-gen-mypy_grpc=$(GENERATE)/bin/protoc-gen-mypy_grpc \
-	  --python_out=$(OUT) --mypy_out=quiet:$(OUT) \
+	  --python_out=$(MADE)/python --mypy_out=quiet:$(MADE)/python \
 	  $$(cd protos/third_party && find buf -name '*.proto' | LC_ALL=C sort)
 	@$(GENERATE)/bin/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	  --plugin=protoc-gen-mypy=$(GENERATE)/bin/protoc-gen-mypy \
 	  --plugin=protoc-gen-mypy_grpc=$(GENERATE)/bin/protoc-gen-mypy_grpc \
-	  --python_out=$(OUT) --grpc_python_out=$(OUT) --mypy_out=quiet:$(OUT) --mypy_grpc_out=quiet:$(OUT) \
-	  --descriptor_set_out=generated/descriptors/bedplate.binpb --include_imports --include_source_info \
+	  --python_out=$(MADE)/python --grpc_python_out=$(MADE)/python \
+	  --mypy_out=quiet:$(MADE)/python --mypy_grpc_out=quiet:$(MADE)/python \
+	  --descriptor_set_out=$(MADE)/descriptors/bedplate.binpb --include_imports --include_source_info \
 	  $$(cd protos && find bedplate -name '*.proto' | LC_ALL=C sort)
-	@cd protos && find bedplate -name '*.proto' -exec cp --parents {} ../$(OUT)/ \;
-	@cd protos/third_party && find buf -name '*.proto' -exec cp --parents {} ../../$(OUT)/ \;
-	@$(BIN)/python -m bedplate.generate --descriptors generated/descriptors/bedplate.binpb --out generated
-	@touch $(OUT)/bedplate/py.typed
+	@cd protos && find bedplate -name '*.proto' -exec cp --parents {} ../$(MADE)/python/ \;
+	@cd protos/third_party && find buf -name '*.proto' -exec cp --parents {} ../../$(MADE)/python/ \;
+	@touch $(MADE)/python/bedplate/py.typed
+	@PYTHONPATH=$(MADE)/python $(BIN)/python -m bedplate.generate \
+	  --descriptors $(MADE)/descriptors/bedplate.binpb --out $(MADE)
+	@find $(MADE) -name __pycache__ -type d -prune -exec rm -rf {} +
+endef
 
-check-generate: ## Fail when generated/ is not what protos/ says
-	@rm -rf build/generated-before && mkdir -p build && cp -r generated build/generated-before
-	@$(MAKE) --no-print-directory generate
-	@diff -r -x __pycache__ build/generated-before generated && rm -rf build/generated-before \
+generate: $(VENV)/.dev $(GENERATE)/.done ## Write generated/ from protos/
+	$(write_generated)
+	@rm -rf generated && mv $(MADE) generated
+
+check-generate: $(VENV)/.dev $(GENERATE)/.done ## Fail when generated/ is not what protos/ says
+	$(write_generated)
+	@diff -r -x __pycache__ generated $(MADE) && rm -rf $(MADE) \
 	  || { echo "generated/ differs from protos/: run 'make generate' and commit the result."; exit 1; }
 
 bench: $(VENV)/.dev ## Measure what a call costs, side by side (ONLY=a,b for some rows)
