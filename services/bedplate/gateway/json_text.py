@@ -1,0 +1,251 @@
+"""How protobuf writes values as text: numbers, bytes, times, masks.
+
+Shared by the JSON codec and by path and query parameters. Reading is strict:
+one value has few spellings, and what does not fit raises `Unfit` with a
+sentence that says what to send instead.
+"""
+
+import binascii
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from difflib import get_close_matches
+
+from bedplate.errors import Kind, Refusal, Violation
+
+# Violations that one answer lists; nobody mends more at once.
+VIOLATIONS_MAX = 20
+
+ENUM_SHOWN_MAX = 40  # characters of a caller's value that are compared with the names
+ENUM_LISTED_MAX = 8  # names that an answer lists
+
+INT32 = (-(2**31), 2**31 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+UINT32 = (0, 2**32 - 1)
+UINT64 = (0, 2**64 - 1)
+FLOAT_MAX = 3.4028234663852886e38  # largest finite float32
+EXACT_MAX = 2**53  # up to here every whole number is a float64
+
+_TIMESTAMP_SECONDS = (-62135596800, 253402300799)  # 0001-01-01 to 9999-12-31
+_DURATION_SECONDS_MAX = 315576000000  # 10,000 years
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_INTEGER_TEXT_MAX = 64  # characters; longer text is no number of 64 bits
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)={0,2}")
+_URL_SAFE = str.maketrans("-_", "+/")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_DURATION = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
+_MASK_PATH = re.compile(r"[a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*")
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Unfit(Exception):  # noqa: N818 - it becomes a Refusal
+    """A value that does not fit its field.
+
+    Attributes:
+        violations: What is wrong, with paths below the value.
+    """
+
+    def __init__(self, sentence: str = "", rule: str = "json.type", *, below: list[Violation] | None = None):
+        super().__init__(sentence)
+        self.violations = below if below is not None else [Violation("", sentence, rule)]
+
+    def under(self, step: str) -> list[Violation]:
+        """The violations, seen from the field or element that holds the value."""
+        return [Violation(join(step, v.field), v.sentence, v.rule) for v in self.violations]
+
+
+def join(step: str, path: str) -> str:
+    """A path below a field or element: `a` and `b` make `a.b`, `a` and `[0]` make `a[0]`."""
+    if not path or not step:
+        return step or path
+    return step + path if path[0] == "[" else f"{step}.{path}"
+
+
+def refusal(violations: Iterable[Violation]) -> Refusal:
+    """The refusal of a request some of whose fields do not fit."""
+    listed = tuple(violations)
+    first = listed[0]
+    more = f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""
+    return Refusal(
+        Kind.INVALID,
+        "INVALID_REQUEST",
+        f"{first.field or 'The request'}: {first.sentence}{more}",
+        violations=listed[:VIOLATIONS_MAX],
+    )
+
+
+def plain_integer(text: str, low: int, high: int) -> int:
+    """A whole number in decimal digits: no plus sign, leading zero, point or exponent."""
+    if _INTEGER.fullmatch(text) is None:
+        raise Unfit("Send a whole number in decimal digits, such as 42.")
+    if len(text) > _INTEGER_TEXT_MAX or not low <= (number := int(text)) <= high:
+        raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
+    return number
+
+
+def integer(text: str, low: int, high: int) -> int:
+    """A whole number as a JSON number is written; `1e2` and `1.0` are whole."""
+    if len(text) > _INTEGER_TEXT_MAX or _NUMBER.fullmatch(text) is None:
+        raise Unfit(f"Send a whole number from {low} to {high}.")
+    number = Decimal(text)
+    # The size is looked at first: int(Decimal("1e999999")) would take seconds.
+    if number.adjusted() > 19 and number:
+        raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
+    if number != number.to_integral_value():
+        raise Unfit("Send a whole number, without a fraction.")
+    if not low <= number <= high:
+        raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
+    return int(number)
+
+
+def boolean(text: str) -> bool:
+    """`true` or `false`."""
+    if text == "true":
+        return True
+    if text == "false":
+        return False
+    raise Unfit("Send true or false.")
+
+
+def unknown_enum(value: object, numbers: Mapping[str, int], *, secret: bool) -> Unfit:
+    """What to raise for an enum value that the contract does not know."""
+    names = [name for name in numbers if not name.endswith("_UNSPECIFIED")]
+    shown = str(value)[:ENUM_SHOWN_MAX]
+    near = [] if secret else get_close_matches(shown.upper(), names, n=1)
+    if near:
+        return Unfit(f"There is no such value; did you mean {near[0]}?", "json.enum")
+    some = ", ".join(names[:ENUM_LISTED_MAX]) + (", ..." if len(names) > ENUM_LISTED_MAX else "")
+    return Unfit(f"There is no such value; send one of {some}.", "json.enum")
+
+
+def floating(text: str, *, single: bool) -> float:
+    """A number, or NaN, Infinity, -Infinity, spelled so."""
+    if (special := _SPECIAL.get(text)) is not None:
+        return special
+    if _NUMBER.fullmatch(text) is None:
+        raise Unfit('Send a number such as 1.5, or "NaN", "Infinity" or "-Infinity".')
+    return finite(float(text), single=single)
+
+
+def finite(number: float, *, single: bool) -> float:
+    """The number when the field can hold it without becoming infinite."""
+    limit = FLOAT_MAX if single else math.inf
+    if number > limit or number < -limit or math.isinf(number):
+        raise Unfit(f"Send a number that {'32' if single else '64'} bits can hold.", "json.range")
+    return number
+
+
+def read_bytes(text: str) -> bytes:
+    """Bytes in base64, of either alphabet, padded or not; the unused bits are zero."""
+    body = text.rstrip("=")
+    padding = len(text) - len(body)
+    if _BASE64.fullmatch(text) is not None and len(body) % 4 != 1 and not (padding and len(text) % 4):
+        body = body.translate(_URL_SAFE)
+        value = binascii.a2b_base64(body + "=" * (-len(body) % 4))
+        if write_bytes(value).rstrip("=") == body:
+            return value
+    raise Unfit("Send the bytes in base64 (RFC 4648).", "json.bytes")
+
+
+def write_bytes(value: bytes) -> str:
+    """Bytes in base64, the standard alphabet, padded."""
+    return binascii.b2a_base64(value, newline=False).decode("ascii")
+
+
+def read_timestamp(text: str) -> tuple[int, int]:
+    """Seconds since 1970 and nanoseconds of an RFC 3339 time with Z or an offset."""
+    found = _TIMESTAMP.fullmatch(text)
+    if found is None:
+        hint = ""
+        if " " in text and "+" not in text:
+            hint = " In a URL write the plus sign of an offset as %2B."
+        raise Unfit(
+            f"Send a time as RFC 3339 writes it, such as 2026-11-22T16:30:00.5Z.{hint}", "json.timestamp"
+        )
+    year, month, day, hour, minute, second, fraction, sign, off_hour, off_minute = found.groups()
+    try:
+        seconds = (date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY) * 86400
+    except ValueError:
+        raise Unfit("There is no such day; send a day of the calendar.", "json.timestamp") from None
+    h, m, s = int(hour), int(minute), int(second)
+    if h > 23 or m > 59 or s > 59:
+        raise Unfit("There is no such time of day; send 00:00:00 to 23:59:59.", "json.timestamp")
+    seconds += h * 3600 + m * 60 + s
+    if sign is not None:
+        oh, om = int(off_hour), int(off_minute)
+        if oh > 23 or om > 59:
+            raise Unfit("There is no such offset; send -23:59 to +23:59, or Z.", "json.timestamp")
+        offset = oh * 3600 + om * 60
+        seconds += offset if sign == "-" else -offset
+    if not _TIMESTAMP_SECONDS[0] <= seconds <= _TIMESTAMP_SECONDS[1]:
+        raise Unfit("Send a time from the year 0001 to the year 9999 in UTC.", "json.range")
+    return seconds, int(fraction.ljust(9, "0")) if fraction else 0
+
+
+def write_timestamp(seconds: int, nanos: int) -> str:
+    """An RFC 3339 time in UTC with 0, 3, 6 or 9 digits after the second.
+
+    Raises:
+        ValueError: It is not a time of the years 0001 to 9999.
+    """
+    if not (_TIMESTAMP_SECONDS[0] <= seconds <= _TIMESTAMP_SECONDS[1] and 0 <= nanos < 10**9):
+        raise ValueError("the timestamp is out of range")
+    days, rest = divmod(seconds, 86400)
+    minutes, second = divmod(rest, 60)
+    day = date.fromordinal(days + _EPOCH_DAY).isoformat()
+    return f"{day}T{minutes // 60:02}:{minutes % 60:02}:{second:02}{_fraction(nanos)}Z"
+
+
+def read_duration(text: str) -> tuple[int, int]:
+    """Seconds and nanoseconds, of one sign, of a text such as `1.5s`."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise Unfit("Send a duration in seconds, such as 1.5s.", "json.duration")
+    sign, whole, fraction = found.groups()
+    seconds, nanos = int(whole), int(fraction.ljust(9, "0")) if fraction else 0
+    if seconds > _DURATION_SECONDS_MAX or (seconds == _DURATION_SECONDS_MAX and nanos):
+        raise Unfit(f"Send a duration of at most {_DURATION_SECONDS_MAX}s.", "json.range")
+    return (-seconds, -nanos) if sign else (seconds, nanos)
+
+
+def write_duration(seconds: int, nanos: int) -> str:
+    """A duration such as `1.500s`, with 0, 3, 6 or 9 digits after the point.
+
+    Raises:
+        ValueError: It is out of range, or its parts differ in sign.
+    """
+    if abs(seconds) > _DURATION_SECONDS_MAX or abs(nanos) >= 10**9 or seconds * nanos < 0:
+        raise ValueError("the duration is out of range, or its parts differ in sign")
+    sign = "-" if seconds < 0 or nanos < 0 else ""
+    return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
+
+
+def _fraction(nanos: int) -> str:
+    if nanos == 0:
+        return ""
+    if nanos % 1_000_000 == 0:
+        return f".{nanos // 1_000_000:03}"
+    if nanos % 1_000 == 0:
+        return f".{nanos // 1_000:06}"
+    return f".{nanos:09}"
+
+
+def read_mask(text: str) -> list[str]:
+    """The proto paths of a field mask such as `displayName,owner.id`."""
+    if not text:
+        return []
+    paths = text.split(",")
+    if any(_MASK_PATH.fullmatch(path) is None for path in paths):
+        raise Unfit(
+            "Send field names in lowerCamelCase, separated by commas, such as displayName,owner.id.",
+            "json.field_mask",
+        )
+    return ["".join(f"_{c.lower()}" if c.isupper() else c for c in path) for path in paths]
