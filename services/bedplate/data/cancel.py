@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+from bedplate.data.session import Session
 from bedplate.data.unit import State, Unit
 
 PERIOD_S = 0.01
@@ -78,7 +79,11 @@ class _Watch:
                 return True
             if now - self._since > KILL_AFTER_S:
                 session.kill()
-            elif unit.state is State.RUNNING and unit.ended:
+            elif unit.ended if unit.state is State.RUNNING else _late_commit(unit, session):
                 session.cancel()
             self._next = time.monotonic() + session.cancel_every_s
         return True
+
+
+def _late_commit(unit: Unit[Any], session: Session) -> bool:
+    return unit.state is State.COMMITTING and session.cancels_commit

@@ -75,6 +75,9 @@ class PostgresqlSession:
     """One PostgreSQL connection."""
 
     cancel_every_s = CANCEL_EVERY_S
+    # statement_timeout ends before the commit itself, in which deferred triggers
+    # run and standbys are waited for. The server says whether a cancel won.
+    cancels_commit = True
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
@@ -107,8 +110,7 @@ class PostgresqlSession:
     def clean(self) -> bool:
         """Roll back whatever is open."""
         try:
-            if self.connection.in_transaction():
-                self.connection.rollback()
+            self.connection.rollback()
             if self._raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
                 self._raw.rollback()
         except (sa.exc.SQLAlchemyError, psycopg.Error):

@@ -14,10 +14,13 @@ class Session(Protocol):
         connection: What units of work get.
         cancel_every_s: How often a cancel is repeated until the thread returns:
             one that falls between two statements stops neither.
+        cancels_commit: Whether a commit may be cancelled too, once it is late,
+            and its answer still tells what happened.
     """
 
     connection: sa.Connection
     cancel_every_s: float
+    cancels_commit: bool
 
     def begin(self, left_s: float, *, write: bool, serializable: bool) -> sa.RootTransaction:
         """Begin a transaction whose statements end after `left_s` seconds at the latest."""

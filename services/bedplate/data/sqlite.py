@@ -69,6 +69,7 @@ class SqliteSession:
     """One SQLite connection."""
 
     cancel_every_s = CANCEL_EVERY_S
+    cancels_commit = False  # half a commit is nobody's wish, and it waits for the disk only
 
     def __init__(self, connection: sa.Connection, *, write: bool) -> None:
         self.connection = connection
@@ -96,8 +97,7 @@ class SqliteSession:
     def clean(self) -> bool:
         """Roll back whatever is open."""
         try:
-            if self.connection.in_transaction():
-                self.connection.rollback()
+            self.connection.rollback()
             if self._raw.in_transaction:
                 self._raw.rollback()
         except (sa.exc.SQLAlchemyError, sqlite3.Error):

@@ -71,8 +71,8 @@ class PostgresServer:
         self._account = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
         self._bin = _binaries(self._account)
         self._settings = {**_SETTINGS, **({} if durable else _FAST), **(settings or {})}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._reaper: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
+        self._reaper: subprocess.Popen[Any] | None = None
         self._stopped: set[int] = set()
         # Not in TMPDIR if that is long: a socket's path has 107 bytes at most.
         base = tempfile.gettempdir()
@@ -197,7 +197,7 @@ class PostgresServer:
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
 
-    def _start_reaper(self) -> "subprocess.Popen[bytes]":
+    def _start_reaper(self) -> "subprocess.Popen[Any]":
         """A shell that waits for our end of a pipe to close, which it also does when we are killed."""
         script = 'cat >/dev/null; kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")" && sleep 1; rm -rf "$0"'
         return subprocess.Popen(  # noqa: S603
