@@ -1,0 +1,124 @@
+"""Ledgers, accounts and their balances."""
+
+import enum
+from dataclasses import dataclass
+
+from bedplate.errors import Kind, Refusal, Violation
+
+
+class Side(enum.IntEnum):
+    """A side of an account or of an entry; the numbers are those of the contract and the tables."""
+
+    DEBIT = 1
+    CREDIT = 2
+
+
+class AccountType(enum.IntEnum):
+    """What an account stands for; the numbers are those of the contract and the tables."""
+
+    ASSET = 1
+    LIABILITY = 2
+    EQUITY = 3
+    INCOME = 4
+    EXPENSE = 5
+
+    @property
+    def usual_side(self) -> Side:
+        """The side on which accounts of this type grow."""
+        return Side.DEBIT if self in (AccountType.ASSET, AccountType.EXPENSE) else Side.CREDIT
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A set of accounts that balance against each other."""
+
+    ledger_id: str
+    display_name: str
+    create_time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency, and the digits after the decimal point of one whole unit, 0 to 18."""
+
+    code: str
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A place where amounts of one currency add up. Nothing of it ever changes."""
+
+    account_id: str
+    type: AccountType
+    normal_side: Side
+    currency: Currency
+    debits_must_not_exceed_credits: bool
+    credits_must_not_exceed_debits: bool
+    display_name: str
+    create_time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account and the sums of its sides, 0 to 2**63 - 1 each."""
+
+    account: Account
+    debits_minor: int
+    credits_minor: int
+
+    @property
+    def balance_minor(self) -> int:
+        """The normal side's sum less the other's; may be negative."""
+        more = self.debits_minor - self.credits_minor
+        return more if self.account.normal_side is Side.DEBIT else -more
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotal:
+    """All accounts of one currency, added up; the sums may lie outside int64."""
+
+    currency: Currency
+    debits_minor: int
+    credits_minor: int
+    account_count: int
+
+
+def account_difference(wanted: Account, existing: Account) -> str:
+    """The path of the first field in which an account differs from the one that is there; empty: none."""
+    if wanted.type is not existing.type:
+        return "type"
+    if wanted.normal_side is not existing.normal_side:
+        return "normal_side"
+    if wanted.currency.code != existing.currency.code:
+        return "currency.code"
+    if wanted.currency.scale != existing.currency.scale:
+        return "currency.scale"
+    for name in ("debits_must_not_exceed_credits", "credits_must_not_exceed_debits", "display_name"):
+        if getattr(wanted, name) != getattr(existing, name):
+            return name
+    return ""
+
+
+def ledger_not_found(ledger_id: str) -> Refusal:
+    """There is no such ledger, or it is another tenant's: the caller cannot tell which."""
+    sentence = f"There is no ledger {ledger_id}."
+    return Refusal(
+        Kind.NOT_FOUND,
+        "LEDGER_NOT_FOUND",
+        sentence,
+        violations=[Violation("ledger_id", sentence)],
+        ledger_id=ledger_id,
+    )
+
+
+def account_not_found(account_id: str, path: str) -> Refusal:
+    """The ledger has no such account; `path` is the field that names it."""
+    sentence = f"The ledger has no account {account_id}; create it first, or check the id."
+    return Refusal(
+        Kind.NOT_FOUND,
+        "ACCOUNT_NOT_FOUND",
+        sentence,
+        violations=[Violation(path, sentence)],
+        account_id=account_id,
+    )

@@ -1,0 +1,249 @@
+"""What a batch of transactions makes of the books."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bedplate.errors import Kind, Refusal, Violation
+from bedplate.money import INT64_MAX
+from bedplate.services.ledger.domain.account import Balance, Side, account_not_found
+from bedplate.services.ledger.domain.transaction import Entry, NewTransaction, Transaction, replay
+
+
+class Mode(enum.Enum):
+    """How a batch is posted."""
+
+    ATOMIC = enum.auto()  # all or none
+    INDEPENDENT = enum.auto()  # each for itself, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a ledger: the last transaction's place and time; place 0 before the first."""
+
+    sequence: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one transaction of a batch: posted (now, or `replayed`: before), or refused."""
+
+    transaction: Transaction | None = None
+    replayed: bool = False
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What a batch comes to.
+
+    Attributes:
+        outcomes: One for each transaction, in order.
+        transactions: Those to be stored, in order.
+        balances: The balances that they change, as they are afterwards.
+        head: The ledger's end afterwards.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    transactions: tuple[Transaction, ...]
+    balances: tuple[Balance, ...]
+    head: Head
+
+
+@dataclass(slots=True)
+class Books:
+    """What a batch is judged against, and what it has come to so far.
+
+    Attributes:
+        head: The ledger's end.
+        posted: Transactions that exist already under an id of the batch.
+        balances: The accounts that the batch names, as far as they exist.
+        changed: Ids of the accounts whose balance the batch has changed, as keys.
+    """
+
+    head: Head
+    posted: Mapping[str, Transaction]
+    balances: dict[str, Balance]
+    changed: dict[str, None] = field(default_factory=dict)
+
+
+def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode: Mode) -> Posting:
+    """Judge a batch, transaction by transaction, each as if those before it had been posted.
+
+    Args:
+        transactions: A batch that `check_batch` let pass.
+        books: What it is judged against; used up by this call.
+        now_us: The time. The time of a transaction is never before that of the
+            one before it, whatever the clock does.
+        mode: ATOMIC raises the first refusal; INDEPENDENT returns each.
+
+    Raises:
+        Refusal: As `judge` and `replay` do, with ATOMIC only.
+    """
+    outcomes: list[Outcome] = []
+    new: list[Transaction] = []
+    sequence = books.head.sequence
+    time_us = max(now_us, books.head.time_us)
+    for index, transaction in enumerate(transactions):
+        path = f"transactions[{index}]"
+        try:
+            existing = books.posted.get(transaction.transaction_id)
+            if existing is not None:
+                replay(transaction, existing, path)
+                outcomes.append(Outcome(existing, replayed=True))
+                continue
+            changes = judge(transaction, books.balances, path)
+        except Refusal as refusal:
+            if mode is Mode.ATOMIC:
+                raise
+            outcomes.append(Outcome(refusal=refusal))
+            continue
+        for balance in changes:
+            books.balances[balance.account.account_id] = balance
+            books.changed[balance.account.account_id] = None
+        sequence += 1
+        posted = _place(transaction, books.balances, sequence, time_us)
+        new.append(posted)
+        outcomes.append(Outcome(posted))
+    head = Head(sequence, time_us) if new else books.head
+    changed = tuple(books.balances[account_id] for account_id in books.changed)
+    return Posting(tuple(outcomes), tuple(new), changed, head)
+
+
+def judge(transaction: NewTransaction, balances: Mapping[str, Balance], path: str) -> list[Balance]:
+    """What a new transaction makes of the balances that it touches.
+
+    Args:
+        transaction: Two or more entries, amounts of 1 to 2**63 - 1.
+        balances: By account id, as they are before.
+        path: The transaction's field in the request, for violations.
+
+    Returns:
+        The balances that change, as they are afterwards.
+
+    Raises:
+        Refusal: ACCOUNT_ON_BOTH_SIDES, ACCOUNT_NOT_FOUND,
+            UNBALANCED_TRANSACTION, BALANCE_OVERFLOW or LIMIT_EXCEEDED, in that
+            order; of two accounts, the one that is named first.
+
+    Source: protos/bedplate/ledger/v1/ledger.proto, PostTransactions.
+    """
+    firsts: dict[str, int] = {}
+    amounts: dict[str, int] = {}
+    entries = transaction.entries
+    for index, entry in enumerate(entries):
+        first = firsts.setdefault(entry.account_id, index)
+        if entries[first].side is not entry.side:
+            raise _both_sides(entry, f"{path}.entries[{index}].account_id")
+        amounts[entry.account_id] = amounts.get(entry.account_id, 0) + entry.amount_minor
+    for account_id, first in firsts.items():
+        if account_id not in balances:
+            raise account_not_found(account_id, f"{path}.entries[{first}].account_id")
+    _check_balanced(entries, balances, f"{path}.entries")
+    after: list[Balance] = []
+    for account_id, amount_minor in amounts.items():
+        balance = balances[account_id]
+        debits, credits = balance.debits_minor, balance.credits_minor
+        if entries[firsts[account_id]].side is Side.DEBIT:
+            debits += amount_minor
+        else:
+            credits += amount_minor
+        if debits > INT64_MAX or credits > INT64_MAX:
+            raise _overflow(balance, f"{path}.entries[{firsts[account_id]}].amount_minor")
+        after.append(Balance(balance.account, debits, credits))
+    for balance in after:
+        first = firsts[balance.account.account_id]
+        _check_limit(
+            balance, balances[balance.account.account_id], entries[first].side, f"{path}.entries[{first}]"
+        )
+    return after
+
+
+def _place(
+    transaction: NewTransaction, balances: Mapping[str, Balance], sequence: int, time_us: int
+) -> Transaction:
+    entries = tuple(
+        Entry(
+            entry.account_id,
+            entry.side,
+            entry.amount_minor,
+            balances[entry.account_id].account.currency.code,
+        )
+        for entry in transaction.entries
+    )
+    effective_us = time_us if transaction.effective_us is None else transaction.effective_us
+    return Transaction(
+        transaction.transaction_id, entries, effective_us, transaction.description, time_us, sequence
+    )
+
+
+def _check_balanced(entries: Sequence[Entry], balances: Mapping[str, Balance], path: str) -> None:
+    sums: dict[str, list[int]] = {}
+    for entry in entries:
+        both = sums.setdefault(balances[entry.account_id].account.currency.code, [0, 0])
+        both[entry.side - 1] += entry.amount_minor
+    for code, (debits, credits) in sums.items():
+        if debits != credits:
+            sentence = f"Debits of {debits} and credits of {credits} {code} (smallest units) must be equal."
+            raise Refusal(
+                Kind.INVALID,
+                "UNBALANCED_TRANSACTION",
+                sentence,
+                violations=[Violation(path, sentence)],
+                currency_code=code,
+                debits_minor=debits,
+                credits_minor=credits,
+            )
+
+
+def _check_limit(after: Balance, before: Balance, side: Side, path: str) -> None:
+    account = after.account
+    if side is Side.DEBIT:
+        limited = account.debits_must_not_exceed_credits
+        available = before.credits_minor - before.debits_minor
+        broken = limited and after.debits_minor > after.credits_minor
+    else:
+        limited = account.credits_must_not_exceed_debits
+        available = before.debits_minor - before.credits_minor
+        broken = limited and after.credits_minor > after.debits_minor
+    if not broken:
+        return
+    name = side.name.lower()
+    sentence = (
+        f"{account.account_id} may be {name}ed {available} more (smallest units of {account.currency.code})."
+    )
+    raise Refusal(
+        Kind.STATE,
+        "LIMIT_EXCEEDED",
+        sentence,
+        violations=[Violation(f"{path}.amount_minor", sentence)],
+        account_id=account.account_id,
+        currency_code=account.currency.code,
+        available_minor=available,
+    )
+
+
+def _both_sides(entry: Entry, path: str) -> Refusal:
+    sentence = f"{entry.account_id} is debited and credited; post the difference, on one side."
+    return Refusal(
+        Kind.INVALID,
+        "ACCOUNT_ON_BOTH_SIDES",
+        sentence,
+        violations=[Violation(path, sentence)],
+        account_id=entry.account_id,
+    )
+
+
+def _overflow(balance: Balance, path: str) -> Refusal:
+    account = balance.account
+    sentence = f"The sum of one side of {account.account_id} would exceed {INT64_MAX}; use a fresh account."
+    return Refusal(
+        Kind.RANGE,
+        "BALANCE_OVERFLOW",
+        sentence,
+        violations=[Violation(path, sentence)],
+        account_id=account.account_id,
+        debits_minor=balance.debits_minor,
+        credits_minor=balance.credits_minor,
+    )

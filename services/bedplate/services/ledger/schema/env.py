@@ -1,0 +1,5 @@
+"""Runs the ledger's revisions."""
+
+from bedplate.data.migrate import run
+
+run()

@@ -1,0 +1,256 @@
+"""Ledgers, currencies and accounts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from bedplate.services.ledger.domain import (
+    Account,
+    AccountType,
+    Balance,
+    Currency,
+    CurrencyTotal,
+    Head,
+    Ledger,
+    Side,
+)
+from bedplate.services.ledger.store.statement import Bulk, Statement
+
+_INSERT_LEDGER = Statement("""
+    INSERT INTO ledger_ledgers
+        (tenant_id, ledger_id, display_name, create_time_us, head_sequence, head_time_us)
+    VALUES (:tenant_id, :ledger_id, :display_name, :create_time_us, 0, :create_time_us)
+    ON CONFLICT (tenant_id, ledger_id) DO NOTHING
+""")
+_FIND_LEDGER = Statement("""
+    SELECT ledger_id, display_name, create_time_us FROM ledger_ledgers
+    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
+""")
+_LIST_LEDGERS = Statement("""
+    SELECT ledger_id, display_name, create_time_us FROM ledger_ledgers
+    WHERE tenant_id = :tenant_id AND ledger_id > :after
+    ORDER BY ledger_id LIMIT :limit
+""")
+_HEAD = """
+    SELECT head_sequence, head_time_us FROM ledger_ledgers
+    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
+"""
+_FIND_HEAD = Statement(_HEAD)
+_LOCK_HEAD = Statement(f"{_HEAD} FOR NO KEY UPDATE")
+_SAVE_HEAD = Statement("""
+    UPDATE ledger_ledgers SET head_sequence = :sequence, head_time_us = :time_us
+    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
+""")
+_INSERT_CURRENCY = Statement("""
+    INSERT INTO ledger_currencies (tenant_id, ledger_id, code, scale)
+    VALUES (:tenant_id, :ledger_id, :code, :scale)
+    ON CONFLICT (tenant_id, ledger_id, code) DO NOTHING
+""")
+_FIND_SCALE = Statement("""
+    SELECT scale FROM ledger_currencies
+    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND code = :code
+""")
+_INSERT_ACCOUNT = Statement("""
+    INSERT INTO ledger_accounts
+        (tenant_id, ledger_id, account_id, type, normal_side, currency_code,
+         debits_must_not_exceed_credits, credits_must_not_exceed_debits, display_name, create_time_us,
+         debits_minor, credits_minor)
+    VALUES
+        (:tenant_id, :ledger_id, :account_id, :type, :normal_side, :currency_code,
+         :debits_must_not_exceed_credits, :credits_must_not_exceed_debits, :display_name, :create_time_us,
+         0, 0)
+    ON CONFLICT (tenant_id, ledger_id, account_id) DO NOTHING
+""")
+_ACCOUNTS = """
+    SELECT a.account_id, a.type, a.normal_side, a.currency_code, c.scale,
+        a.debits_must_not_exceed_credits, a.credits_must_not_exceed_debits, a.display_name, a.create_time_us,
+        a.debits_minor, a.credits_minor
+    FROM ledger_accounts a JOIN ledger_currencies c
+        ON c.tenant_id = a.tenant_id AND c.ledger_id = a.ledger_id AND c.code = a.currency_code
+    WHERE a.tenant_id = :tenant_id AND a.ledger_id = :ledger_id
+"""
+_FIND_ACCOUNT = Statement(f"{_ACCOUNTS} AND a.account_id = :account_id")
+_LIST_ACCOUNTS = Statement(f"""
+    {_ACCOUNTS} AND a.account_id > :after AND a.type = ANY(:types)
+    ORDER BY a.account_id LIMIT :limit
+""")
+_LOCK_BALANCES = Statement(f"""
+    {_ACCOUNTS} AND a.account_id = ANY(:account_ids)
+    ORDER BY a.account_id FOR NO KEY UPDATE OF a
+""")
+_SAVE_BALANCES = Bulk(
+    sqlite="""
+        UPDATE ledger_accounts SET debits_minor = ?4, credits_minor = ?5
+        WHERE tenant_id = ?1 AND ledger_id = ?2 AND account_id = ?3
+    """,
+    postgresql="""
+        UPDATE ledger_accounts a SET debits_minor = new.debits_minor, credits_minor = new.credits_minor
+        FROM (SELECT %s AS tenant_id, %s AS ledger_id, *
+              FROM unnest(%s::text[], %s::bigint[], %s::bigint[])
+                  AS rows (account_id, debits_minor, credits_minor)) new
+        WHERE a.tenant_id = new.tenant_id AND a.ledger_id = new.ledger_id AND a.account_id = new.account_id
+    """,
+)
+# Sums of halves: SQLite refuses a sum outside int64, and neither half of 2**31
+# accounts comes near it.
+_TOTALS = Statement("""
+    SELECT c.code, c.scale, COUNT(*),
+        SUM(a.debits_minor >> 32), SUM(a.debits_minor & 4294967295),
+        SUM(a.credits_minor >> 32), SUM(a.credits_minor & 4294967295)
+    FROM ledger_accounts a JOIN ledger_currencies c
+        ON c.tenant_id = a.tenant_id AND c.ledger_id = a.ledger_id AND c.code = a.currency_code
+    WHERE a.tenant_id = :tenant_id AND a.ledger_id = :ledger_id
+    GROUP BY c.code, c.scale ORDER BY c.code
+""")
+
+
+def insert_ledger(connection: sa.Connection, tenant_id: str, ledger: Ledger) -> bool:
+    """Add a ledger; False, and no change, when its id is taken."""
+    return bool(
+        _INSERT_LEDGER.count(
+            connection,
+            tenant_id=tenant_id,
+            ledger_id=ledger.ledger_id,
+            display_name=ledger.display_name,
+            create_time_us=ledger.create_time_us,
+        )
+    )
+
+
+def find_ledger(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Ledger | None:
+    """Read a ledger; None when there is none."""
+    row = _FIND_LEDGER.row(connection, tenant_id=tenant_id, ledger_id=ledger_id)
+    return None if row is None else Ledger(*row)
+
+
+def list_ledgers(connection: sa.Connection, tenant_id: str, *, after: str, limit: int) -> list[Ledger]:
+    """Ledgers by id, after an id."""
+    rows = _LIST_LEDGERS.rows(connection, tenant_id=tenant_id, after=after, limit=limit)
+    return [Ledger(*row) for row in rows]
+
+
+def find_head(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Head | None:
+    """Read where a ledger ends; None when there is no such ledger.
+
+    All that was posted up to there can be seen by whoever sees this.
+    """
+    row = _FIND_HEAD.row(connection, tenant_id=tenant_id, ledger_id=ledger_id)
+    return None if row is None else Head(*row)
+
+
+def lock_head(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Head | None:
+    """As `find_head`, and keep others from posting to the ledger until the transaction ends."""
+    row = _LOCK_HEAD.row(connection, tenant_id=tenant_id, ledger_id=ledger_id)
+    return None if row is None else Head(*row)
+
+
+def save_head(connection: sa.Connection, tenant_id: str, ledger_id: str, head: Head) -> None:
+    """Write where a ledger ends."""
+    _SAVE_HEAD.count(
+        connection, tenant_id=tenant_id, ledger_id=ledger_id, sequence=head.sequence, time_us=head.time_us
+    )
+
+
+def ensure_currency(connection: sa.Connection, tenant_id: str, ledger_id: str, currency: Currency) -> int:
+    """Add a currency to a ledger unless it has it; the scale with which it has it."""
+    values = {"tenant_id": tenant_id, "ledger_id": ledger_id, "code": currency.code}
+    if _INSERT_CURRENCY.count(connection, **values, scale=currency.scale):
+        return currency.scale
+    scale: int = _FIND_SCALE.row(connection, **values)[0]
+    return scale
+
+
+def insert_account(connection: sa.Connection, tenant_id: str, ledger_id: str, account: Account) -> bool:
+    """Add an account whose currency the ledger has; False, and no change, when its id is taken."""
+    return bool(
+        _INSERT_ACCOUNT.count(
+            connection,
+            tenant_id=tenant_id,
+            ledger_id=ledger_id,
+            account_id=account.account_id,
+            type=account.type.value,
+            normal_side=account.normal_side.value,
+            currency_code=account.currency.code,
+            debits_must_not_exceed_credits=account.debits_must_not_exceed_credits,
+            credits_must_not_exceed_debits=account.credits_must_not_exceed_debits,
+            display_name=account.display_name,
+            create_time_us=account.create_time_us,
+        )
+    )
+
+
+def find_balance(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, account_id: str
+) -> Balance | None:
+    """Read an account and its sums; None when there is none."""
+    row = _FIND_ACCOUNT.row(connection, tenant_id=tenant_id, ledger_id=ledger_id, account_id=account_id)
+    return None if row is None else _balance(row)
+
+
+def list_accounts(
+    connection: sa.Connection,
+    tenant_id: str,
+    ledger_id: str,
+    *,
+    types: Iterable[AccountType],
+    after: str,
+    limit: int,
+) -> list[Account]:
+    """Accounts of these types by id, after an id."""
+    rows = _LIST_ACCOUNTS.rows(
+        connection,
+        tenant_id=tenant_id,
+        ledger_id=ledger_id,
+        types=[each.value for each in types],
+        after=after,
+        limit=limit,
+    )
+    return [_balance(row).account for row in rows]
+
+
+def lock_balances(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, account_ids: Iterable[str]
+) -> dict[str, Balance]:
+    """Read accounts and their sums, by id, and lock their rows, in the order of their ids."""
+    rows = _LOCK_BALANCES.rows(
+        connection, tenant_id=tenant_id, ledger_id=ledger_id, account_ids=list(account_ids)
+    )
+    return {row.account_id: _balance(row) for row in rows}
+
+
+def save_balances(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, balances: Sequence[Balance]
+) -> None:
+    """Write the sums of accounts."""
+    rows = [(each.account.account_id, each.debits_minor, each.credits_minor) for each in balances]
+    _SAVE_BALANCES.write(connection, (tenant_id, ledger_id), rows)
+
+
+def totals(connection: sa.Connection, tenant_id: str, ledger_id: str) -> list[CurrencyTotal]:
+    """The sums of all accounts, for each currency, by code."""
+    rows = _TOTALS.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id)
+    return [
+        CurrencyTotal(
+            Currency(code, scale),
+            (int(debits_high) << 32) + int(debits_low),
+            (int(credits_high) << 32) + int(credits_low),
+            count,
+        )
+        for code, scale, count, debits_high, debits_low, credits_high, credits_low in rows
+    ]
+
+
+def _balance(row: Any) -> Balance:
+    account_id, kind, side, code, scale, no_debits, no_credits, name, create_time_us, debits, credits = row
+    account = Account(
+        account_id,
+        AccountType(kind),
+        Side(side),
+        Currency(code, scale),
+        bool(no_debits),
+        bool(no_credits),
+        name,
+        create_time_us,
+    )
+    return Balance(account, debits, credits)
