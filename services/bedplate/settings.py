@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     drain_refuse_s: float = Field(1.0, ge=0, le=60)  # new calls get UNAVAILABLE DRAINING
     stop_grace_s: float = Field(10.0, ge=0, le=300)  # calls that run may finish
 
+    reflection: bool = True  # tell gRPC callers the contract; off: they need the .proto files
+
     max_concurrent_streams: int = Field(100, ge=1, le=10_000)  # per gRPC connection
     max_metadata_bytes: int = Field(16 * 1024, ge=1024, le=1024 * 1024)
     connection_age_s: float = Field(600.0, ge=1)
