@@ -161,8 +161,15 @@ def _single(field: FieldDescriptor, unset: bool) -> Encode | None:
 def _enum(enum: EnumDescriptor) -> Encode:
     if enum.full_name == "google.protobuf.NullValue":
         return lambda _: None
-    names = {number: value.name for number, value in enum.values_by_number.items()}
-    return lambda number: names.get(number, number)
+    names = _Names({number: value.name for number, value in enum.values_by_number.items()})
+    return names.__getitem__
+
+
+class _Names(dict[int, str]):
+    """Names of an enum's values; a number that the contract does not know stays one."""
+
+    def __missing__(self, number: int) -> Anything:
+        return number
 
 
 def _double(value: float) -> float | str:

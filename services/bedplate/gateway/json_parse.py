@@ -1,15 +1,14 @@
 """Bytes to plain values, stricter than any parser that is fast.
 
 orjson refuses everything that JSON forbids, except one key twice in an
-object: it keeps the last. So the members that came out are counted against
-the colons that went in. In valid JSON a member's colon stands right behind a
-quote or behind white space, which bounds the members from above with five
-byte searches; only when a string holds such a pair are the strings taken out
-and the colons counted exactly.
+object: it keeps the last. So what it read is written again, and the quotes of
+both are counted. Each string has two that are not escaped, in either, and a
+dropped member takes its key along: the counts are equal if and only if no key
+stood twice. Counting bytes is twenty times faster than a parser with a hook.
 """
 
 import json
-import re
+from functools import cache
 from typing import Any
 
 import orjson
@@ -17,13 +16,13 @@ from google.protobuf.descriptor import Descriptor
 
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway.json_text import join, refusal
+from bedplate.telemetry.redact import is_sensitive
 
 # Objects and arrays inside each other. protobuf's own limit is 100 messages.
 DEPTH_MAX = 100
 
-# Possessive: a string of millions of escapes must not keep as many ways back.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NESTED = (dict, list)
+_ENDLESS = {f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")}
 KEY_SHOWN_MAX = 40  # characters of a caller's key that an answer repeats
 
 
@@ -32,8 +31,8 @@ def parse(data: bytes, descriptor: Descriptor | None = None) -> Any:
 
     Args:
         data: The document.
-        descriptor: Type of the message it is to become, for the names in an
-            answer's paths.
+        descriptor: Type of the message it is to become: gives the names in an
+            answer's paths; a type that ends by itself needs no look at the depth.
 
     Raises:
         Refusal: MALFORMED_REQUEST with line and column when it is not JSON,
@@ -42,40 +41,58 @@ def parse(data: bytes, descriptor: Descriptor | None = None) -> Any:
     """
     try:
         value = orjson.loads(data)
+        again = orjson.dumps(value)
     except orjson.JSONDecodeError as error:
         raise _malformed(data, error) from None
-    members, depth = _shape(value)
-    if depth > DEPTH_MAX:
+    except orjson.JSONEncodeError:
+        raise _too_deep() from None  # the one thing that can be wrong with what was just read
+    bounded = descriptor is not None and ends(descriptor)
+    if not bounded and data.count(b"{") + data.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
         raise _too_deep()
-    if members and members != _members_at_most(data) and members != _members(data):
+    if _quotes(data) != _quotes(again):
         raise _duplicate(data, descriptor)
     return value
 
 
-def _shape(value: Any) -> tuple[int, int]:
-    """How many members all objects have together, and how deep the value is nested."""
-    members = depth = 0
+@cache
+def ends(descriptor: Descriptor) -> bool:
+    """Whether messages of a type nest to a depth that the contract bounds."""
+    return _ends(descriptor, set(), set())
+
+
+def _ends(descriptor: Descriptor, above: set[str], known: set[str]) -> bool:
+    name = descriptor.full_name
+    if name in above or name in _ENDLESS:
+        return False
+    if name not in known:
+        above.add(name)
+        for field in descriptor.fields:
+            if field.message_type is not None and not _ends(field.message_type, above, known):
+                return False
+        above.remove(name)
+        known.add(name)
+    return True
+
+
+def _depth(value: Any) -> int:
+    """How deep objects and lists are inside each other."""
+    depth = 0
     level = [value] if type(value) in _NESTED else []
     while level:
         depth += 1
         deeper: list[Any] = []
         for node in level:
-            if type(node) is dict:
-                members += len(node)
-                deeper += [child for child in node.values() if type(child) in _NESTED]
-            else:
-                deeper += [child for child in node if type(child) in _NESTED]
+            children = node.values() if type(node) is dict else node
+            deeper += [child for child in children if type(child) in _NESTED]
         level = deeper
-    return members, depth
+    return depth
 
 
-def _members_at_most(data: bytes) -> int:
-    count = data.count
-    return count(b'":') + count(b" :") + count(b"\n:") + count(b"\t:") + count(b"\r:")
-
-
-def _members(data: bytes) -> int:
-    return _STRING.sub(b"", data).count(b":")
+def _quotes(document: bytes) -> int:
+    """Quotes that begin or end a string; a run of backslashes is read from its left, in pairs."""
+    if b"\\" in document:
+        document = document.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return document.count(b'"')
 
 
 def _too_deep() -> Refusal:
@@ -104,7 +121,8 @@ def _malformed(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
             f"The body is not UTF-8 at byte {bad.start}; encode it as UTF-8.",
             byte=bad.start,
         )
-    if "depth" in error.msg:
+    before = data[: error.pos].count
+    if before(b"[") + before(b"{") - before(b"]") - before(b"}") > DEPTH_MAX:
         return _too_deep()
     return Refusal(
         Kind.INVALID,
@@ -137,26 +155,37 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _duplicate(data: bytes, descriptor: Descriptor | None) -> Refusal:
     value = json.loads(data, object_pairs_hook=_object, parse_int=float)
-    stack: list[tuple[str, Any, Descriptor | None]] = [("", value, descriptor)]
+    stack: list[tuple[str, Any, _Below]] = [("", value, descriptor)]
     while stack:
-        path, node, message = stack.pop()
+        path, node, below = stack.pop()
         if isinstance(node, _Twice):
-            path = join(path, _step(node.key, message)[0])
-            return refusal(
-                [Violation(path, "The key stands twice in one object; send it once.", "json.twice")]
-            )
+            path = _step(path, node.key, below)[0]
+            sentence = "The key stands twice in one object; send it once."
+            return refusal([Violation(path, sentence, "json.twice")])
         if isinstance(node, dict):
             for key, child in node.items():
-                step, below = _step(key, message)
-                stack.append((join(path, step), child, below))
+                step, under = _step(path, key, below)
+                stack.append((step, child, under))
         elif isinstance(node, list):
-            stack += [(f"{path}[{index}]", child, message) for index, child in enumerate(node)]
-    raise AssertionError("the count of members says that a key stands twice, and none does")
+            stack += [(f"{path}[{index}]", child, below) for index, child in enumerate(node)]
+    raise AssertionError("the count of quotes says that a key stands twice, and none does")
 
 
-def _step(key: str, message: Descriptor | None) -> tuple[str, Descriptor | None]:
-    """A key as a path shows it, by proto name where the message is known, and the type below it."""
-    for field in message.fields if message is not None else ():
-        if key in (field.json_name, field.name):
-            return field.name, field.message_type
-    return key[:KEY_SHOWN_MAX], None
+# What is known of the keys below a path: their message's type, nothing, or
+# that no answer may repeat them.
+_HIDDEN = "hidden"
+_Below = Descriptor | None | str
+
+
+def _step(path: str, key: str, below: _Below) -> tuple[str, _Below]:
+    """The path of a key, by proto name where that is known, and what is below it."""
+    if below == _HIDDEN:
+        return path, _HIDDEN
+    if isinstance(below, Descriptor):
+        for field in below.fields:
+            if key in (field.json_name, field.name):
+                entry = field.message_type is not None and field.message_type.GetOptions().map_entry
+                return join(path, field.name), _HIDDEN if is_sensitive(field) else (
+                    None if entry else field.message_type
+                )
+    return join(path, key[:KEY_SHOWN_MAX]), None

@@ -8,50 +8,26 @@ not fit raises `Unfit`, and each object and list on the way up adds its step.
 import threading
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from typing import Any as Anything
 from typing import TypeVar
 
-from google.protobuf import descriptor_pool, struct_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.errors import Violation
-from bedplate.gateway import json_text
+from bedplate.gateway import json_leaf
 from bedplate.gateway.json_encode import is_special
+from bedplate.gateway.json_leaf import Convert, Never, wrong_type
 from bedplate.gateway.json_parse import KEY_SHOWN_MAX
-from bedplate.gateway.json_text import EXACT_MAX, VIOLATIONS_MAX, Unfit
+from bedplate.gateway.json_text import VIOLATIONS_MAX, Unfit
 from bedplate.telemetry.redact import is_sensitive
-
-# A JSON value to what a message's constructor takes. Raises Unfit.
-Convert = Callable[[Anything], Anything]
 
 T = TypeVar("T")
 
-INTEGERS = {
-    FieldDescriptor.CPPTYPE_INT32: json_text.INT32,
-    FieldDescriptor.CPPTYPE_INT64: json_text.INT64,
-    FieldDescriptor.CPPTYPE_UINT32: json_text.UINT32,
-    FieldDescriptor.CPPTYPE_UINT64: json_text.UINT64,
-}
-_KINDS = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    type(None): "null",
-}
+_ANY = "google.protobuf.Any"
 SUGGEST_MAX = 5  # unknown names of one object that get a suggestion; each costs about 0.1 ms
-
-
-class _Never:
-    """The type of no value: a field whose values all need converting."""
-
-
-def wrong_type(wanted: str, value: Anything) -> Unfit:
-    """What to raise for a JSON value of another type."""
-    return Unfit(f"Send {wanted}, not {_KINDS[type(value)]}.")
 
 
 def is_map(field: FieldDescriptor) -> bool:
@@ -103,39 +79,45 @@ class _Plan:
         """The constructor's arguments; a field that is null is there as None, which sets nothing."""
         if type(value) is not dict:
             raise wrong_type("an object", value)
-        return self.members(value)
-
-    def members(self, value: dict[str, Anything]) -> dict[str, Anything]:
-        fields = self.fields
+        find = self.fields.get
         out: dict[str, Anything] = {}
-        faults: list[Violation] = []
+        faults: list[Violation] | None = None
         for key, item in value.items():
-            plan = fields.get(key)
+            plan = find(key)
             if plan is None:
+                faults = faults or []
                 faults.append(self._unknown(key, len(faults)))
+                if len(faults) >= VIOLATIONS_MAX:
+                    break
+                continue
+            name, exact, convert, null = plan
+            if type(item) is exact:
+                out[name] = item
+            elif item is None:
+                out[name] = null
             else:
-                name, exact, convert, null = plan
-                if type(item) is exact:
-                    out[name] = item
-                elif item is None:
-                    out[name] = null
-                else:
-                    try:
-                        out[name] = convert(item)
-                    except Unfit as unfit:
-                        faults += unfit.under(name)
-                        out[name] = None
-            if len(faults) >= VIOLATIONS_MAX:
-                break
-        if not faults:
-            if len(out) != len(value):
-                faults = self._both_names(value)
-            for members in self.oneofs:
-                if len(members & out.keys()) > 1:
-                    faults += _one_of([name for name in out if name in members and out[name] is not None])
+                try:
+                    out[name] = convert(item)
+                except Unfit as unfit:
+                    faults = (faults or []) + unfit.under(name)
+                    if len(faults) >= VIOLATIONS_MAX:
+                        break
+                    out[name] = None
+        if faults is not None:
+            raise Unfit(below=faults)
+        if len(out) != len(value):
+            raise Unfit(below=self._both_names(value))
+        if self.oneofs:
+            self._check_oneofs(out)
+        return out
+
+    def _check_oneofs(self, out: dict[str, Anything]) -> None:
+        faults = []
+        for members in self.oneofs:
+            if len(members & out.keys()) > 1:
+                faults += _one_of([name for name in out if name in members and out[name] is not None])
         if faults:
             raise Unfit(below=faults)
-        return out
 
     def _unknown(self, key: str, before: int) -> Violation:
         shown = key[:KEY_SHOWN_MAX]
@@ -183,9 +165,11 @@ class _Builder:
 
     def message(self, descriptor: Descriptor, secret: bool) -> Convert:
         """How a type's values are converted; `secret`: no answer repeats anything of them."""
-        special = _WELL_KNOWN.get(descriptor.full_name)
+        special = json_leaf.WELL_KNOWN.get(descriptor.full_name)
         if special is not None:
             return special
+        if descriptor.full_name == _ANY:
+            return partial(_any, secret)
         if descriptor.file.name == "google/protobuf/wrappers.proto":
             return _wrapper(self.single(descriptor.fields_by_name["value"], secret))
         made = self._kept.get((descriptor, secret)) or self._made.get((descriptor, secret))
@@ -200,49 +184,23 @@ class _Builder:
             plan.fields[below.json_name] = plan.fields[below.name]
         return plan.convert
 
+    def single(self, field: FieldDescriptor, secret: bool) -> Convert:
+        """How one value of a field is converted."""
+        if field.message_type is not None:
+            return self.message(field.message_type, secret)
+        return json_leaf.scalar(field, secret=secret)
+
     def field(self, field: FieldDescriptor, secret: bool) -> _Field:
         """A field's entry in its message's plan."""
         if is_map(field):
             assert field.message_type is not None
             key = field.message_type.fields_by_name["key"]
             value = field.message_type.fields_by_name["value"]
-            return field.name, _Never, _map(_key(key), self.single(value, secret), secret), None
+            return field.name, Never, _map(json_leaf.map_key(key), self.single(value, secret), secret), None
         single = self.single(field, secret)
         if field.is_repeated:
-            return field.name, _Never, _repeated(single), None
-        return field.name, _exact(field), single, _null(field)
-
-    def single(self, field: FieldDescriptor, secret: bool) -> Convert:
-        """How one value of a field is converted."""
-        kind = field.cpp_type
-        if field.message_type is not None:
-            return self.message(field.message_type, secret)
-        if field.enum_type is not None:
-            return _enum(field.enum_type, secret)
-        if kind in INTEGERS:
-            return _integer(*INTEGERS[kind])
-        if kind == FieldDescriptor.CPPTYPE_STRING:
-            return _bytes if field.type == FieldDescriptor.TYPE_BYTES else _string
-        if kind == FieldDescriptor.CPPTYPE_BOOL:
-            return _bool
-        return _float if kind == FieldDescriptor.CPPTYPE_FLOAT else _double
-
-
-def _exact(field: FieldDescriptor) -> type:
-    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and field.type != FieldDescriptor.TYPE_BYTES:
-        return str
-    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        return bool
-    # The parser refuses numbers that are infinite as float64.
-    return float if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE else _Never
-
-
-def _null(field: FieldDescriptor) -> Anything:
-    if field.message_type is not None and field.message_type.full_name == "google.protobuf.Value":
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
-    if field.enum_type is not None and field.enum_type.full_name == "google.protobuf.NullValue":
-        return 0
-    return None
+            return field.name, Never, _repeated(single), None
+        return field.name, json_leaf.exact_type(field), single, json_leaf.null_value(field)
 
 
 def _repeated(convert: Convert) -> Convert:
@@ -286,167 +244,11 @@ def _map(read_key: Convert, convert: Convert, secret: bool) -> Convert:
     return entries
 
 
-def _key(field: FieldDescriptor) -> Convert:
-    """Keys of maps: strings in JSON whatever their type, in one spelling each."""
-    if field.cpp_type in INTEGERS:
-        low, high = INTEGERS[field.cpp_type]
-        return lambda text: json_text.plain_integer(text, low, high)
-    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        return json_text.boolean
-    return _string
-
-
-def _integer(low: int, high: int) -> Convert:
-    def convert(value: Anything) -> int:
-        kind = type(value)
-        if kind is int:
-            number: int = value
-        elif kind is str:
-            return json_text.integer(value, low, high)
-        elif kind is float:
-            number = _whole(value, low, high)
-        else:
-            raise wrong_type("a whole number", value)
-        if low <= number <= high:
-            return number
-        raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
-
-    return convert
-
-
-def _whole(value: float, low: int, high: int) -> int:
-    """A JSON number with a point or an exponent, or too large for the parser's integers."""
-    if not value.is_integer():
-        raise Unfit("Send a whole number, without a fraction.")
-    if abs(value) > EXACT_MAX:
-        # Digits were lost already, so that -9223372036854775809 looks as if it fitted.
-        raise Unfit(f"Send a whole number from {low} to {high}, in plain digits.", "json.range")
-    return int(value)
-
-
-def _float(value: Anything) -> float:
-    if type(value) is str:
-        return json_text.floating(value, single=True)
-    if type(value) is float or type(value) is int:
-        return json_text.finite(float(value), single=True)
-    raise wrong_type("a number", value)
-
-
-def _double(value: Anything) -> float:
-    if type(value) is float or type(value) is int:
-        return float(value)
-    if type(value) is str:
-        return json_text.floating(value, single=False)
-    raise wrong_type("a number", value)
-
-
-def _bool(value: Anything) -> bool:
-    if type(value) is bool:
-        return value
-    raise wrong_type("true or false", value)
-
-
-def _string(value: Anything) -> str:
-    if type(value) is str:
-        return value
-    raise wrong_type("a string", value)
-
-
-def _bytes(value: Anything) -> bytes:
-    if type(value) is str:
-        return json_text.read_bytes(value)
-    raise wrong_type("a string of base64", value)
-
-
-def _enum(enum: EnumDescriptor, secret: bool) -> Convert:
-    numbers = {name: value.number for name, value in enum.values_by_name.items()}
-    known = frozenset(numbers.values())
-    takes_null = enum.full_name == "google.protobuf.NullValue"
-
-    def convert(value: Anything) -> int:
-        if type(value) is str:
-            number = numbers.get(value)
-            if number is not None:
-                return number
-        elif type(value) is int and value in known:
-            return value
-        elif type(value) is float and value in known:
-            return int(value)
-        elif value is None and takes_null:
-            return 0
-        elif type(value) is not int and type(value) is not float:
-            raise wrong_type("the name of an enum value", value)
-        raise json_text.unknown_enum(value, numbers, secret=secret)
-
-    return convert
-
-
 def _wrapper(convert: Convert) -> Convert:
     return lambda value: {"value": convert(value)}
 
 
-def _timestamp(value: Anything) -> dict[str, int]:
-    if type(value) is not str:
-        raise wrong_type("a time as a string", value)
-    seconds, nanos = json_text.read_timestamp(value)
-    return {"seconds": seconds, "nanos": nanos}
-
-
-def _duration(value: Anything) -> dict[str, int]:
-    if type(value) is not str:
-        raise wrong_type("a duration as a string", value)
-    seconds, nanos = json_text.read_duration(value)
-    return {"seconds": seconds, "nanos": nanos}
-
-
-def _field_mask(value: Anything) -> dict[str, list[str]]:
-    if type(value) is not str:
-        raise wrong_type("field names as a string", value)
-    return {"paths": json_text.read_mask(value)}
-
-
-def _value(value: Anything) -> struct_pb2.Value:
-    made = struct_pb2.Value()
-    _fill(made, value)
-    return made
-
-
-def _struct(value: Anything) -> struct_pb2.Struct:
-    if type(value) is not dict:
-        raise wrong_type("an object", value)
-    return _value(value).struct_value
-
-
-def _list(value: Anything) -> struct_pb2.ListValue:
-    if type(value) is not list:
-        raise wrong_type("a list", value)
-    return _value(value).list_value
-
-
-def _fill(made: struct_pb2.Value, value: Anything) -> None:
-    """Set a Value in place: made by parts it would be copied once for each level."""
-    kind = type(value)
-    if kind is str:
-        made.string_value = value
-    elif kind is bool:
-        made.bool_value = value
-    elif kind is int or kind is float:
-        made.number_value = value
-    elif kind is dict:
-        made.struct_value.SetInParent()
-        fields = made.struct_value.fields
-        for key, item in value.items():
-            _fill(fields[key], item)
-    elif kind is list:
-        made.list_value.SetInParent()
-        values = made.list_value.values
-        for item in value:
-            _fill(values.add(), item)
-    else:
-        made.null_value = struct_pb2.NULL_VALUE
-
-
-def _any(value: Anything) -> dict[str, Anything]:
+def _any(secret: bool, value: Anything) -> dict[str, Anything]:
     """The arguments of an Any; types come from the default pool."""
     if type(value) is not dict:
         raise wrong_type("an object with @type", value)
@@ -463,7 +265,7 @@ def _any(value: Anything) -> dict[str, Anything]:
     if not prefix or not slash:
         raise _at("@type", "Write a slash before the type's name, such as type.googleapis.com/some.Type.")
     rest = {key: item for key, item in value.items() if key != "@type"}
-    convert = message(descriptor)
+    convert = _Builder.whole(lambda builder: builder.message(descriptor, secret))
     if is_special(descriptor):
         if rest.keys() != {"value"}:
             raise _at("value", "Send the value of this type as value, and nothing beside it.")
@@ -479,14 +281,3 @@ def _any(value: Anything) -> dict[str, Anything]:
 
 def _at(step: str, sentence: str) -> Unfit:
     return Unfit(below=[Violation(step, sentence, "json.any")])
-
-
-_WELL_KNOWN: dict[str, Convert] = {
-    "google.protobuf.Any": _any,
-    "google.protobuf.Duration": _duration,
-    "google.protobuf.FieldMask": _field_mask,
-    "google.protobuf.ListValue": _list,
-    "google.protobuf.Struct": _struct,
-    "google.protobuf.Timestamp": _timestamp,
-    "google.protobuf.Value": _value,
-}

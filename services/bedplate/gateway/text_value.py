@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.gateway import json_text
-from bedplate.gateway.json_plan import INTEGERS, is_map
+from bedplate.gateway.json_leaf import INTEGERS
+from bedplate.gateway.json_plan import is_map
 from bedplate.gateway.json_text import Unfit, refusal
 from bedplate.telemetry.redact import is_sensitive
 
