@@ -6,7 +6,7 @@ flat tuples of functions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
@@ -16,12 +16,13 @@ from google.protobuf.message_factory import GetMessageClass
 from bedplate.contract.policy import MethodPolicy, PolicyError
 from bedplate.contract.scope import CURRENT
 from bedplate.pipeline.call import Call
-from bedplate.pipeline.failure import FailureMaker
+from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.order import STAGES
 from bedplate.pipeline.stage import CompileStage, Parts, Proceed, Stage
 from bedplate.telemetry.recorder import Recorder
 
 Leave = Callable[[Call], None]
+Write = Callable[[Message], Awaitable[None]]
 
 
 class Method:
@@ -33,6 +34,7 @@ class Method:
         policy: Its policy.
         request_class: Class of its request messages.
         response_class: Class of its response messages.
+        decode: Makes a request message of its bytes.
         client_streaming: Whether requests are a stream.
         server_streaming: Whether responses are a stream.
         stages: Names of its stages, in order.
@@ -53,6 +55,7 @@ class Method:
         self.policy = policy
         self.request_class: type[Message] = GetMessageClass(descriptor.input_type)
         self.response_class: type[Message] = GetMessageClass(descriptor.output_type)
+        self.decode: Callable[[bytes], Message] = self.request_class.FromString
         self.client_streaming: bool = descriptor.client_streaming
         self.server_streaming: bool = descriptor.server_streaming
         self.stages = tuple(stage.name for stage in stages)
@@ -106,7 +109,7 @@ class Method:
             for leave in reversed(leaves):
                 leave(call)
 
-    async def stream(self, call: Call, payload: Any) -> AsyncIterator[Message]:
+    async def stream(self, call: Call, payload: Any) -> AsyncGenerator[Message, None]:
         """Run a call whose responses are a stream; otherwise as `unary`."""
         CURRENT.set(call)
         self._recorder.begin(call)
@@ -141,6 +144,33 @@ class Method:
                 leave(call)
             if responses is not None:
                 await responses.aclose()
+
+    async def deliver(self, call: Call, payload: Any, write: Write) -> None:
+        """Run a call whose responses are a stream, and write each of them.
+
+        A call that ends while a response is being written (its deadline passes
+        and the caller does not read) ends as one that ends in its handler.
+
+        Raises:
+            Failure: The answer, after the responses that were written.
+            asyncio.CancelledError: The door cancelled the call.
+        """
+        responses = self.stream(call, payload)
+        async for response in responses:
+            try:
+                await write(response)
+            except asyncio.CancelledError as error:
+                await responses.athrow(error)
+            except BaseException:
+                await responses.aclose()
+                raise
+
+    def refuse(self, call: Call, error: Exception) -> Failure:
+        """The answer to a call that went wrong at the door, outside the stages; recorded like any other."""
+        self._recorder.begin(call)
+        failure = self._failures.from_exception(error, call)
+        self._recorder.end(call, failure.code, failure.reason, error if failure.fault else None)
+        return failure
 
     async def _requests(self, call: Call, payloads: AsyncIterator[Any]) -> AsyncIterator[Message]:
         async for payload in payloads:

@@ -18,6 +18,15 @@ from bedplate.pipeline.call import Call
 # The sentence of a fault. What happened is in the log, under the error id.
 FAULT_SENTENCE = "Something went wrong on our side. Report the error id."
 
+_EXPIRED = Refusal(Kind.LATE, "DEADLINE_EXCEEDED", "The call did not finish before its deadline.")
+_CANCELLED = Refusal(Kind.CANCELLED, "CANCELLED", "The caller cancelled the call.")
+_STOPPED = Refusal(
+    Kind.UNAVAILABLE,
+    "OUTCOME_UNKNOWN",
+    "The server stopped before the call ended; its effect may or may not have happened. "
+    "Repeat it with the same id.",
+)
+
 
 class Failure(Exception):  # noqa: N818 - it is an answer, not an error of ours
     """A call's answer when it is not a message.
@@ -64,6 +73,9 @@ class FailureMaker:
             return error
         if isinstance(error, Refusal):
             return self._from_refusal(error, call)
+        if call.expired or call.stopped:
+            # Whatever the handler made of being cancelled.
+            return self._from_refusal(_STOPPED if call.stopped else _EXPIRED, call)
         if isinstance(error, DecodeError):
             return self._from_refusal(
                 Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The bytes are no message of the request's type."),
@@ -115,29 +127,22 @@ class FailureMaker:
         )
 
     def _from_cancel(self, call: Call) -> Failure:
-        if call.expired:
-            return self._from_refusal(
-                Refusal(Kind.LATE, "DEADLINE_EXCEEDED", "The call did not finish before its deadline."), call
-            )
         task = asyncio.current_task()
         if task is not None and not task.cancelling():
             # Nobody cancelled the call: the handler raised CancelledError itself.
             # gRPC would leave the caller hanging.
             return self._fault(call)
-        return self._from_refusal(
-            Refusal(Kind.CANCELLED, "CANCELLED", "The caller cancelled the call."), call
-        )
+        return self._from_refusal(_EXPIRED if call.remaining_s() <= 0 else _CANCELLED, call)
 
     def _from_dependency(self, error: CallError, call: Call) -> Failure:
         if call.remaining_s() <= 0:
-            refusal = Refusal(Kind.LATE, "DEADLINE_EXCEEDED", "The call did not finish before its deadline.")
-        else:
-            refusal = Refusal(
-                Kind.UNAVAILABLE,
-                "DEPENDENCY_UNAVAILABLE",
-                "Something that this call needs does not answer.",
-                retry_after_s=error.retry_after_s,
-            )
+            return self._from_refusal(_EXPIRED, call)
+        refusal = Refusal(
+            Kind.UNAVAILABLE,
+            "DEPENDENCY_UNAVAILABLE",
+            "Something that this call needs does not answer.",
+            retry_after_s=error.retry_after_s,
+        )
         return self._from_refusal(refusal, call)
 
     def _fault(self, call: Call, sentence: str = FAULT_SENTENCE) -> Failure:

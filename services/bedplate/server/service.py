@@ -8,7 +8,7 @@ from typing import Protocol
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from bedplate.data.database import Database
+from bedplate.data import Database
 from bedplate.data.page import PageTokens
 from bedplate.settings import Settings
 

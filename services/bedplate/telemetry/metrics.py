@@ -45,6 +45,11 @@ class CallMetrics(Collector):
         """The cell to count in, made when it is first asked for."""
         return self._cells.setdefault((method, door, code), Cell())
 
+    @property
+    def ended(self) -> int:
+        """Calls that ended so far."""
+        return sum(cell.count for cell in self._cells.values())
+
     def collect(self) -> Iterable[Metric]:
         """What a scrape sees; the same names and labels at every scrape."""
         labels = ["method", "door", "code"]

@@ -66,6 +66,11 @@ class Telemetry:
         running = Gauge("bedplate_calls_in_flight", "Calls that run now.", registry=self.registry)
         running.set_function(lambda: self.in_flight)
 
+    @property
+    def begun(self) -> int:
+        """Calls that have begun so far, on all doors."""
+        return self.calls.ended + self.in_flight
+
 
 class Recorder:
     """Records the calls of one method; what can be bound is bound at start."""

@@ -1,0 +1,30 @@
+"""Answers, on every door alike, for methods that there are none of."""
+
+from bedplate.errors import Kind, Refusal
+from bedplate.pipeline.call import Call
+from bedplate.pipeline.failure import Failure, FailureMaker
+from bedplate.telemetry.recorder import Recorder, Telemetry
+
+# What callers make up must not become labels of metrics.
+LABEL = "unknown"
+NAME_MAX = 200  # characters of it that are sent back
+
+
+class UnknownMethod:
+    """The method that stands for all that do not exist."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._recorder = Recorder(telemetry, LABEL)
+        self._failures = FailureMaker({}, domain="bedplate", strict=False)
+
+    def refuse(self, call: Call) -> Failure:
+        """The answer to a call; it is recorded."""
+        refusal = Refusal(
+            Kind.UNSUPPORTED,
+            "METHOD_NOT_FOUND",
+            f"There is no method {call.method[:NAME_MAX]} here; check its name against the contract.",
+        )
+        self._recorder.begin(call)
+        failure = self._failures.from_exception(refusal, call)
+        self._recorder.end(call, failure.code, failure.reason)
+        return failure

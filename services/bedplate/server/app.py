@@ -1,0 +1,214 @@
+"""Services in, one process out."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from typing import Any
+
+import grpc
+
+from bedplate.auth.keys import KeyFile
+from bedplate.auth.principal import Authenticator
+from bedplate.data import Database
+from bedplate.data.migrate import migrate
+from bedplate.data.page import PageTokens, load_or_create_key
+from bedplate.pipeline.compile import Method
+from bedplate.pipeline.stage import OpenGate, Parts
+from bedplate.server.builtin import builtin_methods
+from bedplate.server.channels import open_channel
+from bedplate.server.health import Health
+from bedplate.server.lifecycle import Drain
+from bedplate.server.reflection import reflection_services
+from bedplate.server.service import Context, Service, ServiceType
+from bedplate.server.table import methods_of
+from bedplate.settings import Settings
+from bedplate.telemetry.logs import LogWriter
+from bedplate.telemetry.recorder import Telemetry
+from bedplate.telemetry.spans import open_spans
+from bedplate.transport.grpc import GrpcDoor
+from bedplate.transport.tls import TlsFiles
+
+
+class App:
+    """A process with its services: `await start()`, and `await stop()` when it is to end.
+
+    Attributes:
+        settings: What the operator decided.
+        telemetry: What calls are recorded with.
+        services: The services by noun, once it was started.
+        methods: Their methods by full name, once it was started.
+        database: The process's database, once it was started.
+        ready: True while new calls are welcome; what `/readyz` tells.
+    """
+
+    database: Database
+
+    def __init__(
+        self,
+        settings: Settings,
+        types: Sequence[ServiceType],
+        *,
+        authenticator: Authenticator | None = None,
+        strict: bool | None = None,
+        log: LogWriter | None = None,
+    ) -> None:
+        """Prepare a process; nothing is opened yet.
+
+        Args:
+            settings: What the operator decided.
+            types: The services to run.
+            authenticator: Where credentials are known; None: the settings' key file.
+            strict: Whether a refusal with an undeclared reason is answered as
+                the bug it is; None: outside production.
+            log: Where log lines go; None: where the settings say. It is closed at the end.
+        """
+        self.settings = settings
+        self.telemetry = Telemetry(
+            log=log or LogWriter.open(settings.log_file), trace_ratio=settings.trace_ratio
+        )
+        self.services: dict[str, Service] = {}
+        self.methods: dict[str, Method] = {}
+        self.ready = False
+        self._types = tuple(types)
+        self._authenticator = authenticator
+        self._strict = not settings.production if strict is None else strict
+        self._gate = OpenGate()
+        self._opened = AsyncExitStack()
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._grpc: GrpcDoor | None = None
+        self._http: Any = None
+        self._health: Health | None = None
+        self._drain = Drain(self.telemetry)
+        self._stopping: asyncio.Future[None] | None = None
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC is answered, `host:port`."""
+        return self._grpc.address if self._grpc else ""
+
+    @property
+    def http_address(self) -> str:
+        """Where HTTP is answered, `host:port`."""
+        return self._http.address if self._http else ""
+
+    async def start(self) -> None:
+        """Open everything and take calls; when something goes wrong, close what was opened.
+
+        Raises:
+            PolicyError: A contract cannot be kept, or a handler is missing.
+            SettingsError: The server would talk plaintext to others.
+            KeyFileError, TlsError, MigrationError, InUseError, OSError: As they say.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self._opened.callback(self.telemetry.log.close)
+        settings.refuse_plaintext()
+        tls = TlsFiles.from_settings(settings)
+        authenticator = self._authenticator or KeyFile.from_settings(settings)
+        self._open_spans()
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.database = Database.open(
+            settings.database, pool=settings.database_pool, queue=settings.database_queue
+        )
+        self._opened.push_async_callback(self.database.close)
+        self._opened.push_async_callback(self._close_channels)
+        parts = Parts(authenticator=authenticator, settings=settings, gate=self._gate)
+        self._build(parts)
+        for kind in self._types:
+            if kind.schema is not None:
+                await asyncio.to_thread(migrate, self.database, kind.name, kind.schema)
+        for service in self.services.values():
+            await service.start()
+            self._opened.push_async_callback(service.stop)
+        await self._open_doors(parts, tls)
+
+    def _open_spans(self) -> None:
+        if self.settings.otlp_endpoint:
+            spans = open_spans(self.settings.otlp_endpoint)
+            self.telemetry.spans = spans
+            self._opened.push_async_callback(asyncio.to_thread, spans.close)
+
+    def _build(self, parts: Parts) -> None:
+        context = Context(
+            settings=self.settings,
+            database=self.database,
+            channels=self,
+            page_tokens=PageTokens(load_or_create_key(self.settings.data_dir / "page.key")),
+        )
+        for kind in self._types:
+            service = kind.build(context)
+            self.services[kind.name] = service
+            self.methods.update(methods_of(service, parts, self.telemetry, strict=self._strict))
+
+    async def _open_doors(self, parts: Parts, tls: TlsFiles | None) -> None:
+        settings, telemetry = self.settings, self.telemetry
+        contracts = [service.descriptor for service in self.services.values()]
+        health = self._health = Health(contract.full_name for contract in contracts)
+        builtin = [health.service]
+        if settings.reflection:
+            builtin += reflection_services([*contracts, health.service.descriptor])
+        answered = dict(self.methods)
+        for service in builtin:
+            answered |= builtin_methods(service, parts, telemetry, stream_s=settings.connection_age_s)
+        credentials = tls.grpc_credentials() if tls else None
+        self._grpc = GrpcDoor(answered, settings, telemetry, credentials=credentials)
+        await self._grpc.start()
+        if find_spec("bedplate.transport.http"):
+            from bedplate.transport.http import HttpDoor
+
+            self._http = HttpDoor(self.methods, settings, telemetry, lambda: self.ready)
+            await self._http.start()
+        health.serve()
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Drain, and close everything; every call whose handler started gets its answer.
+
+        Called again while it runs, it waits for the same end. See `hurry`.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopping)
+
+    def hurry(self) -> None:
+        """Cut every wait of `stop` short: calls that still run are ended with an answer."""
+        self._drain.hurry()
+
+    async def ended(self) -> None:
+        """Wait until the gRPC door has ended, which it does by itself only when it broke."""
+        assert self._grpc is not None
+        await self._grpc.ended()
+
+    def channel(self, name: str) -> grpc.aio.Channel:
+        """See `Channels.channel`."""
+        found = self._channels.get(name)
+        if found is None:
+            found = self._channels[name] = open_channel(name, self.methods, self.services, self.settings)
+        return found
+
+    async def _stop(self) -> None:
+        settings, drain = self.settings, self._drain
+        self.ready = False
+        doors = [door for door in (self._grpc, self._http) if door is not None]
+        if self._health is not None:
+            self._health.refuse()
+            await drain.wait(settings.drain_wait_s)
+            self._gate.draining = True
+            self._health.close()
+            await drain.until_quiet(settings.drain_refuse_s)
+        await drain.stop(doors, settings.stop_grace_s)
+        await self._close()
+
+    async def _close(self) -> None:
+        await self._opened.aclose()
+
+    async def _close_channels(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()

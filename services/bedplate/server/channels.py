@@ -1,0 +1,49 @@
+"""Where a service finds the services it calls: here, elsewhere, or nowhere."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from bedplate.client.channel import connect, wrap
+from bedplate.pipeline.compile import Method
+from bedplate.server.service import Service
+from bedplate.settings import Settings
+
+
+def open_channel(
+    name: str, methods: Mapping[str, Method], services: Mapping[str, Service], settings: Settings
+) -> grpc.aio.Channel:
+    """The channel to a service by its noun.
+
+    In process when it runs here; to the settings' upstream otherwise. Where it
+    is neither, its methods answer UNAVAILABLE: a service that can do without it
+    must be able to start.
+    """
+    if name in services:
+        from bedplate.transport.local import LocalChannel
+
+        return wrap(LocalChannel(methods), services[name].descriptor, forward_credential=True)
+    if target := settings.upstreams.get(name):
+        return connect(
+            target,
+            *_contracts(name),
+            key=settings.upstream_key,
+            forward_credential=not settings.upstream_key,
+            plaintext=settings.tls_elsewhere,
+        )
+    return grpc.aio.insecure_channel("unix:/nowhere")
+
+
+def _contracts(name: str) -> list[ServiceDescriptor]:
+    """The contracts of a noun: their policies say deadlines and retries."""
+    module = f"bedplate.{name}.v1.{name}_pb2"
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        return []
+    if found is None:
+        return []
+    return list(import_module(module).DESCRIPTOR.services_by_name.values())

@@ -1,0 +1,151 @@
+"""A process from its start to its end: signals, and a drain that fails no call."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import uvloop
+
+from bedplate.telemetry.logs import BridgeHandler, LogWriter
+from bedplate.telemetry.recorder import Telemetry
+
+if TYPE_CHECKING:
+    from bedplate.server.app import App
+
+# With nothing in flight and no new call for this long, whoever called last has
+# been told or has gone, and there is nobody left to refuse. Seconds.
+QUIET_S = 0.1
+LOOK_EVERY_S = 0.02
+
+
+class Door(Protocol):
+    """What can be stopped: it takes nothing new, and lets what runs finish within the grace."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop; called again with a shorter grace, it stops sooner."""
+        ...
+
+
+class Drain:
+    """The waits between being told to stop and having stopped, all of which `hurry` cuts short."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._hurried = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Wait no more."""
+        self._hurried.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Let this much time pass."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), seconds)
+
+    async def until_quiet(self, limit_s: float) -> None:
+        """Wait until nobody calls any more, at most so long.
+
+        Clients that call learn in this time that they must call elsewhere. Had
+        the listener closed at once, gRPC would have cancelled the calls on
+        their way, which no client may repeat.
+        """
+        telemetry = self._telemetry
+        until = time.monotonic() + limit_s
+        begun, since = telemetry.begun, time.monotonic()
+        while (now := time.monotonic()) < until and not self._hurried.is_set():
+            if telemetry.in_flight or telemetry.begun != begun:
+                begun, since = telemetry.begun, now
+            elif now - since >= QUIET_S:
+                return
+            await self.wait(min(LOOK_EVERY_S, until - now))
+
+    async def stop(self, doors: Sequence[Door], grace_s: float) -> None:
+        """Stop the doors together; what still runs after the grace is ended with an answer."""
+        grace_s = 0.0 if self._hurried.is_set() else grace_s
+        stopping = asyncio.gather(*(door.stop(grace_s) for door in doors))
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait([stopping, hurried], return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not stopping.done():
+            await asyncio.gather(*(door.stop(0.0) for door in doors))
+        await stopping
+
+
+def run(app: "App", *, on_ready: Callable[[], None] = lambda: None) -> int:
+    """Run a process until SIGINT or SIGTERM; a second signal stops it hard.
+
+    Args:
+        app: What to run.
+        on_ready: Called once calls are taken.
+
+    Returns:
+        The exit code: 0 after a drain, 1 when the gRPC door broke.
+
+    Raises:
+        Exception: What `App.start` raises.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(app, on_ready))
+
+
+async def _serve(app: "App", on_ready: Callable[[], None]) -> int:
+    loop = asyncio.get_running_loop()
+    log = app.telemetry.log
+    told = asyncio.Event()
+
+    def signalled() -> None:
+        if told.is_set():
+            app.hurry()
+        told.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, signalled)
+    loop.set_exception_handler(lambda _, context: _write_loop_error(log, context))
+    with _bridged(log):
+        stop = asyncio.ensure_future(told.wait())
+        start = asyncio.ensure_future(app.start())
+        await asyncio.wait([stop, start], return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            start.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await start
+            return 0
+        try:
+            await start
+            on_ready()
+            # What start-up made stays; the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            broken = asyncio.ensure_future(app.ended())
+            await asyncio.wait([stop, broken], return_when=asyncio.FIRST_COMPLETED)
+            failed = not stop.done()
+            if failed:
+                log.write("error", "stop", {"message": "the gRPC server ended by itself"})
+            await app.stop()
+            await asyncio.wait([broken])
+        finally:
+            stop.cancel()
+        return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _bridged(log: LogWriter) -> Any:
+    """What libraries log goes where our lines go."""
+    handler = BridgeHandler(log)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+def _write_loop_error(log: LogWriter, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    fields = {"message": context.get("message", ""), "error": type(error).__name__ if error else ""}
+    log.write("error", "loop", fields)

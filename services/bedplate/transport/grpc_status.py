@@ -1,0 +1,41 @@
+"""Fits an answer into gRPC trailers, whose size every client limits."""
+
+from google.rpc import error_details_pb2, status_pb2
+
+from bedplate.contract.headers import PUSHBACK, STATUS_DETAILS
+
+# Clients on gRPC core take 8 KiB of metadata and fail the call without a word of
+# ours when there is more. The status is sent in base64, which adds a third, and
+# its sentence once more, escaped.
+STATUS_BYTES_MAX = 4 * 1024
+SENTENCE_MAX = 512  # characters of 1 to 4 bytes
+
+Trailers = tuple[tuple[str, str | bytes], ...]
+
+
+def trailers(status: status_pb2.Status, retry_after_s: float | None) -> tuple[str, Trailers]:
+    """The sentence and the trailing metadata of an answer that is not OK."""
+    fitting = status if status.ByteSize() <= STATUS_BYTES_MAX else _shortened(status)
+    sent: Trailers = ((STATUS_DETAILS, fitting.SerializeToString()),)
+    if retry_after_s is not None:
+        sent += ((PUSHBACK, str(round(retry_after_s * 1000))),)
+    return fitting.message, sent
+
+
+def _shortened(status: status_pb2.Status) -> status_pb2.Status:
+    """As much of the status as fits: violations are left out first, then other details."""
+    short = status_pb2.Status(code=status.code, message=status.message[:SENTENCE_MAX])
+    violations = error_details_pb2.BadRequest()
+    for detail in status.details:
+        if not detail.Unpack(violations) and short.ByteSize() + detail.ByteSize() < STATUS_BYTES_MAX // 2:
+            short.details.add().CopyFrom(detail)
+    fitting = error_details_pb2.BadRequest()
+    room = STATUS_BYTES_MAX - short.ByteSize() - 128  # the type's name and lengths
+    for violation in violations.field_violations:
+        room -= violation.ByteSize() + 8
+        if room < 0:
+            break
+        fitting.field_violations.append(violation)
+    if fitting.field_violations:
+        short.details.add().Pack(fitting)
+    return short
