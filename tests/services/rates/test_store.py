@@ -1,6 +1,6 @@
 """The statements, on both databases."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,9 +9,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedplate.data import Database
+from bedplate.data.migrate import migrate
+from bedplate.data.postgresql import with_driver
 from bedplate.services.rates import store
 from bedplate.services.rates.domain import Leg, Published
+from bedplate.services.rates.service import SERVICE
+from bedplate.testing.databases import sqlite_url
 
 D1, D2, D3, D4 = (date(2014, 3, 24) + timedelta(days=n) for n in range(4))
 USD1, USD2, USD4 = (
@@ -22,77 +25,82 @@ USD1, USD2, USD4 = (
 JPY1, JPY2 = Published("JPY", D1, "141.00"), Published("JPY", D2, "141.31")
 HRK1 = Published("HRK", D1, "7.652")
 
-Run = Callable[..., Any]
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """A database with the tables, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        url = sqlite_url(tmp_path_factory.mktemp("rates"))
+        made = sa.make_url(url)
+    else:
+        url = request.getfixturevalue("postgres_server").create_database()
+        made = with_driver(sa.make_url(url))
+    assert SERVICE.schema is not None
+    migrate(url, SERVICE.name, SERVICE.schema)
+    engine = sa.create_engine(made, poolclass=sa.NullPool)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
-async def write(rates_database: Database) -> AsyncIterator[Run]:
-    """Run a store function in a transaction."""
-
-    async def run(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return await rates_database.transact(lambda connection: function(connection, *arguments, **named))
-
-    return run
-
-
-@pytest.fixture
-async def read(rates_database: Database) -> AsyncIterator[Run]:
-    """Run a store function in a read."""
-
-    async def run(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return await rates_database.read(lambda connection: function(connection, *arguments, **named))
-
-    return run
+def connection(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection whose transaction is undone after the test."""
+    with engine.connect() as opened:
+        if engine.dialect.name == "sqlite":
+            opened.exec_driver_sql("PRAGMA foreign_keys=ON")
+        yield opened
+        opened.rollback()
 
 
 @pytest.fixture
-async def known(write: Run) -> None:
+def known(connection: sa.Connection) -> sa.Connection:
     """Two currencies with gaps and one that ended, of one tenant."""
-    await write(store.add_source, "t", "ecb", base="EUR")
-    await write(store.add_rates, "t", "ecb", [USD1, USD2, USD4, JPY1, JPY2, HRK1])
+    store.add_source(connection, "t", "ecb", base="EUR")
+    store.add_rates(connection, "t", "ecb", [USD1, USD2, USD4, JPY1, JPY2, HRK1])
+    return connection
 
 
-async def test_a_source_keeps_its_first_base(write: Run, read: Run):
-    await write(store.add_source, "t", "ecb", base="EUR")
-    await write(store.add_source, "t", "ecb", base="USD")
+def test_a_source_keeps_its_first_base(connection: sa.Connection):
+    store.add_source(connection, "t", "ecb", base="EUR")
+    store.add_source(connection, "t", "ecb", base="USD")
 
-    assert await read(store.base_of, "t", "ecb") == "EUR"
-    assert await read(store.base_of, "t", "boe") is None
-    assert await read(store.base_of, "u", "ecb") is None
+    assert store.base_of(connection, "t", "ecb") == "EUR"
+    assert store.base_of(connection, "t", "boe") is None
+    assert store.base_of(connection, "u", "ecb") is None
 
 
-async def test_adding_counts_what_is_new_and_keeps_what_is_known(known: None, write: Run, read: Run):
+def test_adding_counts_what_is_new_and_keeps_what_is_known(known: sa.Connection):
     changed = Published("USD", D1, "9")
 
-    created_count = await write(store.add_rates, "t", "ecb", [changed, Published("USD", D3, "1.3782")])
+    created_count = store.add_rates(known, "t", "ecb", [changed, Published("USD", D3, "1.3782")])
 
     assert created_count == 1
-    assert await read(store.rate_on, "t", "ecb", quote="USD", day=D1) == Leg("1.3774", D1)
+    assert store.rate_on(known, "t", "ecb", quote="USD", day=D1) == Leg("1.3774", D1)
 
 
-async def test_a_rate_twice_in_one_batch_is_added_once(known: None, write: Run, read: Run):
+def test_a_rate_twice_in_one_batch_is_added_once(known: sa.Connection):
     new = Published("USD", D3, "1.3782")
 
-    assert await write(store.add_rates, "t", "ecb", [new, new]) == 1
+    assert store.add_rates(known, "t", "ecb", [new, new]) == 1
 
 
-async def test_a_batch_of_the_largest_size_is_added(known: None, write: Run):
+def test_a_batch_of_the_largest_size_is_added(known: sa.Connection):
     batch = [Published("GBP", D1 + timedelta(days=n), "0.8" + str(n + 1)) for n in range(5000)]
 
-    assert await write(store.add_rates, "t", "ecb", batch) == 5000
-    assert await write(store.add_rates, "t", "ecb", batch) == 0
+    assert store.add_rates(known, "t", "ecb", batch) == 5000
+    assert store.add_rates(known, "t", "ecb", batch) == 0
 
 
-async def test_rates_with_another_text_are_told_by_their_place(known: None, read: Run):
+def test_rates_with_another_text_are_told_by_their_place(known: sa.Connection):
     offered = [USD1, Published("JPY", D1, "141"), Published("USD", D3, "1"), Published("HRK", D1, "8")]
 
-    assert await read(store.differing, "t", "ecb", offered) == [(1, "141.00"), (3, "7.652")]
-    assert await read(store.differing, "u", "ecb", offered) == []
+    assert store.differing(known, "t", "ecb", offered) == [(1, "141.00"), (3, "7.652")]
+    assert store.differing(known, "u", "ecb", offered) == []
 
 
-async def test_a_rate_belongs_to_a_source(write: Run):
+def test_a_rate_belongs_to_a_source(connection: sa.Connection):
     with pytest.raises(sa.exc.IntegrityError):
-        await write(store.add_rates, "t", "nobody", [USD1])
+        store.add_rates(connection, "t", "nobody", [USD1])
 
 
 @pytest.mark.parametrize(
@@ -107,20 +115,20 @@ async def test_a_rate_belongs_to_a_source(write: Run):
         ("CHF", D2, None, None),
     ],
 )
-async def test_the_rate_of_a_day_and_the_latest_up_to_it(
-    known: None, read: Run, quote: str, day: date, on: Published | None, latest: Published | None
+def test_the_rate_of_a_day_and_the_latest_up_to_it(
+    known: sa.Connection, quote: str, day: date, on: Published | None, latest: Published | None
 ):
-    found_on = await read(store.rate_on, "t", "ecb", quote=quote, day=day)
-    found_latest = await read(store.latest_rate, "t", "ecb", quote=quote, day=day)
+    found_on = store.rate_on(known, "t", "ecb", quote=quote, day=day)
+    found_latest = store.latest_rate(known, "t", "ecb", quote=quote, day=day)
 
     assert found_on == (on and Leg(on.value, on.day))
     assert found_latest == (latest and Leg(latest.value, latest.day))
 
 
-async def test_without_a_day_the_latest_is_the_last(known: None, read: Run):
-    assert await read(store.latest_rate, "t", "ecb", quote="JPY", day=None) == Leg("141.31", D2)
-    assert await read(store.last_day, "t", "ecb") == D4
-    assert await read(store.last_day, "t", "boe") is None
+def test_without_a_day_the_latest_is_the_last(known: sa.Connection):
+    assert store.latest_rate(known, "t", "ecb", quote="JPY", day=None) == Leg("141.31", D2)
+    assert store.last_day(known, "t", "ecb") == D4
+    assert store.last_day(known, "t", "boe") is None
 
 
 @pytest.mark.parametrize(
@@ -135,21 +143,21 @@ async def test_without_a_day_the_latest_is_the_last(known: None, read: Run):
         ("CHF", "NOK", None),
     ],
 )
-async def test_the_latest_day_of_two_currencies_is_one_on_which_both_have_a_rate(
-    known: None, read: Run, base: str, quote: str, pair: tuple[Published, Published] | None
+def test_the_latest_day_of_two_currencies_is_one_on_which_both_have_a_rate(
+    known: sa.Connection, base: str, quote: str, pair: tuple[Published, Published] | None
 ):
-    found = await read(store.latest_common, "t", "ecb", base=base, quote=quote)
+    found = store.latest_common(known, "t", "ecb", base=base, quote=quote)
 
     assert found == (pair and tuple(Leg(one.value, one.day) for one in pair))
 
 
-async def test_another_tenant_and_another_source_see_none_of_it(known: None, read: Run):
+def test_another_tenant_and_another_source_see_none_of_it(known: sa.Connection):
     for tenant, source in (("u", "ecb"), ("t", "boe"), ("", "ecb")):
-        assert await read(store.rate_on, tenant, source, quote="USD", day=D1) is None
-        assert await read(store.latest_rate, tenant, source, quote="USD", day=None) is None
-        assert await read(store.latest_common, tenant, source, base="USD", quote="JPY") is None
-        assert await read(store.last_day, tenant, source) is None
-        assert await read(store.list_rates, tenant, source, limit=10) == []
+        assert store.rate_on(known, tenant, source, quote="USD", day=D1) is None
+        assert store.latest_rate(known, tenant, source, quote="USD", day=None) is None
+        assert store.latest_common(known, tenant, source, base="USD", quote="JPY") is None
+        assert store.last_day(known, tenant, source) is None
+        assert store.list_rates(known, tenant, source, limit=10) == []
 
 
 @pytest.mark.parametrize(
@@ -167,10 +175,10 @@ async def test_another_tenant_and_another_source_see_none_of_it(known: None, rea
         ({"after": (D4, "USD")}, []),
     ],
 )
-async def test_rates_are_listed_by_day_and_currency(
-    known: None, read: Run, asked: dict[str, Any], listed: list[Published]
+def test_rates_are_listed_by_day_and_currency(
+    known: sa.Connection, asked: dict[str, Any], listed: list[Published]
 ):
-    assert await read(store.list_rates, "t", "ecb", **{"limit": 10, **asked}) == listed
+    assert store.list_rates(known, "t", "ecb", **{"limit": 10, **asked}) == listed
 
 
 days = st.sets(st.integers(0, 30))
