@@ -1,0 +1,105 @@
+"""How a command ends: exit codes, and expected errors in words instead of tracebacks."""
+
+import enum
+import errno
+
+# Nothing heavy at the top: `bedplate --help` loads this file.
+
+
+class Exit(enum.IntEnum):
+    """Exit codes; docs/operations.md lists them for operators."""
+
+    OK = 0
+    BUG = 1  # unexpected; the traceback is for us
+    USAGE = 2  # the command line
+    CONFIGURATION = 3  # settings, keys or contract
+    IN_USE = 4  # an address or the data folder is taken
+    DATABASE = 5  # not reachable, or a migration failed
+    INVALID = 10  # a call was refused: change the request
+    CALLER = 11  # a call was refused: key or scope
+    STATE = 12  # a call was refused: the resource is not as the call needs it
+    AGAIN = 13  # a call failed: try again later
+    LATE = 14  # a call failed: not in time
+    FAULT = 15  # a call failed: the server's fault, or it does not know the method
+    INTERRUPTED = 130  # Ctrl-C
+
+
+CALL_EXITS = {
+    "INVALID_ARGUMENT": Exit.INVALID,
+    "OUT_OF_RANGE": Exit.INVALID,
+    "UNAUTHENTICATED": Exit.CALLER,
+    "PERMISSION_DENIED": Exit.CALLER,
+    "NOT_FOUND": Exit.STATE,
+    "ALREADY_EXISTS": Exit.STATE,
+    "FAILED_PRECONDITION": Exit.STATE,
+    "ABORTED": Exit.STATE,
+    "UNAVAILABLE": Exit.AGAIN,
+    "RESOURCE_EXHAUSTED": Exit.AGAIN,
+    "CANCELLED": Exit.AGAIN,
+    "DEADLINE_EXCEEDED": Exit.LATE,
+}
+
+
+class Stop(Exception):  # noqa: N818 - an end, not always an error
+    """The command ends here, with an exit code and lines for the person.
+
+    Attributes:
+        code: The exit code.
+        lines: What to say on standard error; the first one is the error.
+    """
+
+    def __init__(self, code: Exit, *lines: str) -> None:
+        super().__init__(lines[0] if lines else "")
+        self.code = code
+        self.lines = lines
+
+
+def explain(error: BaseException) -> Stop | None:
+    """An expected error as an end in words; None for what is a bug."""
+    if isinstance(error, Stop):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Stop(Exit.INTERRUPTED)
+    if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+        return Stop(Exit.IN_USE, f"{error.strerror}: {error.filename}" if error.filename else str(error))
+    return _known(error)
+
+
+def _known(error: BaseException) -> Stop | None:
+    from bedplate.auth.key_format import KeyFileError
+    from bedplate.contract.policy import PolicyError
+    from bedplate.data.lock import InUseError
+    from bedplate.services.registry import UnknownServiceError
+    from bedplate.settings import SettingsError
+    from bedplate.transport.tls import TlsError
+
+    if isinstance(error, (SettingsError, KeyFileError, PolicyError, TlsError)):
+        return Stop(Exit.CONFIGURATION, *str(error).splitlines())
+    if isinstance(error, UnknownServiceError):
+        return Stop(Exit.USAGE, str(error))
+    if isinstance(error, InUseError):
+        return Stop(Exit.IN_USE, f"{error}.")
+    return _of_database(error)
+
+
+def _of_database(error: BaseException) -> Stop | None:
+    import sqlalchemy as sa
+
+    from bedplate.data.migrate import MigrationError
+
+    if isinstance(error, MigrationError):
+        return Stop(Exit.DATABASE, f"The migration failed. {error}")
+    if isinstance(error, sa.exc.ArgumentError):
+        return Stop(
+            Exit.CONFIGURATION,
+            "BEDPLATE_DATABASE_URL is no database URL.",
+            "Write postgresql://user:password@host:5432/name, or leave it out for SQLite.",
+        )
+    if isinstance(error, sa.exc.DBAPIError):
+        # The driver's text names host and port, and never the password.
+        return Stop(
+            Exit.DATABASE,
+            f"The database does not answer: {str(error.orig).strip().splitlines()[0]}",
+            "BEDPLATE_DATABASE_URL says which it is.",
+        )
+    return None

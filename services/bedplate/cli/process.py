@@ -1,0 +1,61 @@
+"""Runs services in this process; what `up` and `serve` have in common."""
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from bedplate.cli.exits import Exit, Stop
+
+if TYPE_CHECKING:
+    from bedplate.server.app import App
+    from bedplate.settings import Settings
+
+
+def run_services(settings: "Settings", names: Sequence[str], *, on_ready: "Callable[[App], None]") -> int:
+    """Run until a signal says stop.
+
+    Args:
+        settings: The process's settings.
+        names: Nouns of the services.
+        on_ready: Called once calls are taken.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Stop: An address is taken or not ours.
+        Exception: As `App.start` says.
+    """
+    from bedplate.server.app import App
+    from bedplate.server.lifecycle import run
+    from bedplate.services.registry import load
+
+    types = [load(name) for name in names]
+    app = App(settings, types)
+    try:
+        return run(app, on_ready=lambda: on_ready(app))
+    except OSError as error:
+        stop = _explain_address(error, settings)
+        if stop is None:
+            raise
+        raise stop from error
+
+
+def _explain_address(error: OSError, settings: "Settings") -> Stop | None:
+    """Say which door could not open and how to give it another address."""
+    if error.errno is None and str(error).startswith("cannot listen on"):
+        return Stop(Exit.IN_USE, f"{error}.")
+    if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+        return None
+    text = str(error)
+    doors = {"BEDPLATE_HTTP_ADDRESS": settings.http_address, "BEDPLATE_GRPC_ADDRESS": settings.grpc_address}
+    name = next((name for name, address in doors.items() if address in text), None)
+    if name is None:
+        return None
+    why = {
+        errno.EADDRINUSE: "is in use by another program",
+        errno.EACCES: "may not be used by this user",
+        errno.EADDRNOTAVAIL: "is no address of this machine",
+    }[error.errno]
+    example = "127.0.0.1:8090" if "HTTP" in name else "127.0.0.1:50061"
+    return Stop(Exit.IN_USE, f"{doors[name]} {why}.", f"Choose another one, such as {name}={example}")

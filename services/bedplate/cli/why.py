@@ -1,0 +1,102 @@
+"""`bedplate why`: the policy in force for a method, and where each value came from."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bedplate.cli.examples import examples
+from bedplate.cli.methods import complete_method, find_method
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import MethodDescriptor
+
+    from bedplate.policy.explain import Line
+
+EXAMPLES = examples(
+    "bedplate why ledger.PostTransactions",
+    "bedplate why GetBalance --json",
+)
+NOBODY = "nobody yet"
+
+
+def why(
+    method: Annotated[
+        str,
+        typer.Argument(help="Such as ledger.GetBalance.", autocompletion=complete_method, metavar="METHOD"),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Print a method's policy: each value, who set it, who keeps it."""
+    from bedplate.policy.explain import explain
+
+    descriptor = find_method(method)
+    lines = explain(descriptor)
+    if json:
+        _print_json(descriptor, lines)
+    else:
+        _print_table(descriptor, lines)
+
+
+def _print_json(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
+    import dataclasses
+    from json import dumps
+
+    from bedplate.contract.policy import service_policy
+
+    service = service_policy(method.containing_service)
+    document = {
+        "method": f"{method.containing_service.full_name}/{method.name}",
+        "http": list(_http(method)),
+        "owner": service.owner,
+        "tier": service.tier or None,
+        "policy": [dataclasses.asdict(line) for line in lines],
+    }
+    typer.echo(dumps(document, indent=2))
+
+
+def _print_table(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from bedplate.contract.policy import service_policy
+
+    console = Console(highlight=False)
+    service = service_policy(method.containing_service)
+    console.print(Text(f"{method.containing_service.full_name}/{method.name}", style="bold"))
+    for route in _http(method):
+        console.print(Text(f"HTTP {route}"))
+    facts = [
+        f"owner {service.owner}" if service.owner else "",
+        f"tier {service.tier}" if service.tier else "",
+    ]
+    if shown := ", ".join(filter(None, facts)):
+        console.print(Text(shown, style="dim"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("option", "value", "set by", "kept by"):
+        table.add_column(name, overflow="fold")
+    for line in lines:
+        kept = line.keeper if line.enforced else NOBODY
+        style = "dim" if line.source == "default" else ""
+        value = f"{line.value} ({line.note})" if line.note else line.value
+        table.add_row(*(Text(cell, style=style) for cell in (line.option, value, line.source, kept)))
+    console.print(table)
+    if not all(line.enforced for line in lines):
+        console.print(
+            Text(f"{NOBODY}: this version refuses to start on a contract that sets it.", style="dim")
+        )
+
+
+def _http(method: "MethodDescriptor") -> Iterator[str]:
+    """The method's HTTP routes, such as `GET /v1/ledgers/{ledger_id}`."""
+    from google.api import annotations_pb2
+
+    if not method.GetOptions().HasExtension(annotations_pb2.http):
+        return
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    for one in (rule, *rule.additional_bindings):
+        verb = one.WhichOneof("pattern")
+        path = one.custom.path if verb == "custom" else getattr(one, verb or "", "")
+        yield f"{one.custom.kind if verb == 'custom' else (verb or '').upper()} {path}"
