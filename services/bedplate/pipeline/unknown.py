@@ -19,12 +19,16 @@ class UnknownMethod:
 
     def refuse(self, call: Call) -> Failure:
         """The answer to a call; it is recorded."""
-        refusal = Refusal(
-            Kind.UNSUPPORTED,
-            "METHOD_NOT_FOUND",
-            f"There is no method {call.method[:NAME_MAX]} here; check its name against the contract.",
-        )
         self._recorder.begin(call)
-        failure = self._failures.from_exception(refusal, call)
+        failure = self._failures.from_exception(no_such_method(call.method), call)
         self._recorder.end(call, failure.code, failure.reason)
         return failure
+
+
+def no_such_method(name: str) -> Refusal:
+    """What callers of a method that does not exist are told."""
+    return Refusal(
+        Kind.UNSUPPORTED,
+        "METHOD_NOT_FOUND",
+        f"There is no method {name[:NAME_MAX]} here; check its name against the contract.",
+    )

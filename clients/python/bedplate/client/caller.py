@@ -1,0 +1,298 @@
+"""Makes calls: ids, deadline, typed errors, and another try where nothing was started.
+
+This is the one implementation; the typed clients, asynchronous and
+synchronous, only give it names and types.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from bedplate.client import ids
+from bedplate.client.channel import Channel
+from bedplate.client.errors import GONE_SENTENCE, CallError, Cancelled, Unavailable, from_rpc_error
+from bedplate.contract.policy import MethodPolicy, resolve
+
+# Further rounds of a call that a server refused before it started, above the
+# retries of gRPC core. Core counts such refusals against the retry budget, and
+# one server's stop would use it up for all callers of a channel.
+ROUNDS_MAX = 4
+# When a refusal does not say how long to wait, seconds.
+ROUND_WAIT_S = 0.05
+
+R = TypeVar("R")
+Requests = AsyncIterable[Message] | Iterable[Message]
+
+
+class Rpc:
+    """One method, ready to be called.
+
+    Attributes:
+        name: Its name in the service.
+        policy: Its policy.
+        request_class: Class of its request messages.
+        streams_requests: Whether requests are a stream.
+        streams_responses: Whether responses are a stream.
+    """
+
+    def __init__(self, channel: Channel, method: MethodDescriptor) -> None:
+        self.name = method.name
+        self.policy: MethodPolicy = resolve(method)
+        self.request_class: type[Message] = GetMessageClass(method.input_type)
+        self.response_class: type[Message] = GetMessageClass(method.output_type)
+        self.streams_requests: bool = method.client_streaming
+        self.streams_responses: bool = method.server_streaming
+        self.fills_ids = ids.plan(method.input_type) is not None
+        kinds = {False: "unary", True: "stream"}
+        make = getattr(channel, f"{kinds[self.streams_requests]}_{kinds[self.streams_responses]}")
+        self.start: Callable[..., Any] = make(
+            f"/{self.policy.method}",
+            self.request_class.SerializeToString,
+            self.response_class.FromString,
+            _registered_method=True,
+        )
+
+    def request(self, given: Message | None, fields: dict[str, Any]) -> Message:
+        """The request message: the one that was given, or one made of fields (None: left out).
+
+        Raises:
+            TypeError: Both were given, or one has the wrong type. Names the field.
+            ValueError: A field's value is out of its type's range. Names the field.
+        """
+        named = {name: value for name, value in fields.items() if value is not None}
+        if given is None:
+            try:
+                return self.request_class(**named)
+            except (TypeError, ValueError) as error:
+                raise self._misfit(named, error) from error
+        if named:
+            raise TypeError(f"{self.name}: give the request, or its fields ({', '.join(named)}), not both")
+        return self.check(given)
+
+    def check(self, given: Any) -> Message:
+        """The message, when it is one of the method's requests; otherwise TypeError."""
+        if not isinstance(given, self.request_class):
+            wanted = self.request_class.__name__
+            raise TypeError(f"{self.name}: the request must be a {wanted}, not {type(given).__name__}")
+        return given
+
+    def _misfit(self, fields: dict[str, Any], error: Exception) -> Exception:
+        for name, value in fields.items():
+            try:
+                self.request_class(**{name: value})
+            except (TypeError, ValueError) as cause:
+                return type(cause)(
+                    f"{self.name}: {name} cannot be a {type(value).__name__} like this: {cause}"
+                )
+        return error
+
+
+class Caller:
+    """Calls the methods of one service over one channel."""
+
+    def __init__(self, channel: Channel, service: ServiceDescriptor) -> None:
+        channel.know(service)
+        self.rpcs = {method.name: Rpc(channel, method) for method in service.methods}
+
+    async def unary(self, rpc: Rpc, request: Message, timeout_s: float | None) -> Any:
+        """The response to one request.
+
+        Raises:
+            CallError: The call did not succeed.
+        """
+        request = ids.filled(request) if rpc.fills_ids else request
+        return await _Rounds(rpc, timeout_s, request).run(
+            lambda left_s: _answer(rpc.start(request, timeout=left_s))
+        )
+
+    async def collect(self, rpc: Rpc, requests: Requests, timeout_s: float | None) -> Any:
+        """The response to a stream of requests; as `unary`, but never sent twice."""
+        source = _Source(rpc, requests)
+        try:
+            return await _answer(rpc.start(source, timeout=timeout_s))
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        except Unavailable:
+            if source.error is not None:
+                raise source.error from None
+            raise
+
+    def stream(self, rpc: Rpc, request: Message, timeout_s: float | None) -> "AsyncStream[Any]":
+        """The responses to one request."""
+        request = ids.filled(request) if rpc.fills_ids else request
+        return AsyncStream(rpc, lambda left_s: rpc.start(request, timeout=left_s), timeout_s, request)
+
+    def converse(self, rpc: Rpc, requests: Requests, timeout_s: float | None) -> "AsyncStream[Any]":
+        """The responses to a stream of requests."""
+        source = _Source(rpc, requests)
+        return AsyncStream(rpc, lambda left_s: rpc.start(source, timeout=left_s), timeout_s, source)
+
+
+class AsyncStream(AsyncIterator[R], Generic[R]):
+    """The responses of a call, one by one. The call starts at the first one asked for.
+
+    Leave it early with `cancel`, or use it in an `async with`.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        start: Callable[[float | None], Any],
+        timeout_s: float | None,
+        sent: "Message | _Source",
+    ) -> None:
+        self._rpc = rpc
+        self._start = start
+        self._timeout_s = timeout_s
+        self._sent = sent
+        self._call: Any = None
+        self._responses: AsyncIterator[Any] | None = None
+        self._cancelled = False
+        self._ended = False
+
+    async def __anext__(self) -> R:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            if self._responses is None:
+                response: R = await self._first()
+            else:
+                response = await _answer(self._responses.__anext__(), self._given_up)
+            return response
+        except StopAsyncIteration:
+            self._ended = True
+            raise
+        except grpc.aio.AioRpcError as error:
+            self._ended = True
+            raise from_rpc_error(error) from error
+        except CallError:
+            self._ended = True
+            if isinstance(self._sent, _Source) and self._sent.error is not None:
+                raise self._sent.error from None
+            raise
+
+    async def _first(self) -> Any:
+        if self._cancelled:
+            raise self._given_up()
+
+        async def attempt(left_s: float | None) -> Any:
+            self._call = self._start(left_s)
+            self._responses = aiter(self._call)
+            return await _answer(self._responses.__anext__(), self._given_up)
+
+        if isinstance(self._sent, _Source):
+            return await attempt(self._timeout_s)
+        return await _Rounds(self._rpc, self._timeout_s, self._sent).run(attempt)
+
+    def _given_up(self) -> CallError:
+        return Cancelled("You cancelled the stream.") if self._cancelled else Unavailable(GONE_SENTENCE)
+
+    def cancel(self) -> None:
+        """Give the call up; whoever waits for a response gets `Cancelled`."""
+        self._cancelled = True
+        if self._call is not None:
+            self._call.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cancel()
+
+
+class _Rounds:
+    """Repeats a call while servers refuse it without having started it."""
+
+    def __init__(self, rpc: Rpc, timeout_s: float | None, request: Message) -> None:
+        self._rpc = rpc
+        self._asked_s = timeout_s
+        self._request = request
+
+    async def run(self, attempt: Callable[[float | None], Awaitable[Any]]) -> Any:
+        started, asked_s = time.monotonic(), self._asked_s
+        for round_number in range(1, ROUNDS_MAX + 1):
+            try:
+                return await attempt(asked_s)
+            except grpc.aio.AioRpcError as error:
+                failure = from_rpc_error(error)
+                failure.request = self._request
+                wait_s = self._wait_s(error, failure)
+                asked_s = started + self._whole_s() - time.monotonic() - (wait_s or 0.0)
+                if wait_s is None or asked_s <= 0 or round_number == ROUNDS_MAX:
+                    raise failure from error
+            except Unavailable as failure:
+                failure.request = self._request
+                raise
+            await asyncio.sleep(wait_s)
+        raise AssertionError("the last round returns or raises")
+
+    def _whole_s(self) -> float:
+        policy = self._rpc.policy
+        return (
+            policy.deadline_default_s if self._asked_s is None else min(self._asked_s, policy.deadline_max_s)
+        )
+
+    def _wait_s(self, error: grpc.aio.AioRpcError, failure: CallError) -> float | None:
+        """How long to wait before another round; None: there is none."""
+        refused = failure.reason == "DRAINING" and failure.domain == "bedplate"
+        retry = self._rpc.policy.retry
+        # A server that stops ends calls with CANCELLED, which core does not take
+        # for UNAVAILABLE.
+        gone = (
+            error.code() is grpc.StatusCode.CANCELLED and retry is not None and "UNAVAILABLE" in retry.codes
+        )
+        if not refused and not gone:
+            return None
+        wait_s = ROUND_WAIT_S if failure.retry_after_s is None else failure.retry_after_s
+        return wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers, hides nothing
+
+
+class _Source(AsyncIterator[Message]):
+    """The requests of a stream, each with its ids; keeps what went wrong in making them.
+
+    grpcio turns an exception of the iterator into a cancelled call.
+    """
+
+    def __init__(self, rpc: Rpc, requests: Requests) -> None:
+        self._rpc = rpc
+        self._items = requests if isinstance(requests, AsyncIterable) else _in_thread(requests)
+        self._iterator = aiter(self._items)
+        self.error: BaseException | None = None
+
+    async def __anext__(self) -> Message:
+        try:
+            request = self._rpc.check(await anext(self._iterator))
+            return ids.filled(request) if self._rpc.fills_ids else request
+        except (StopAsyncIteration, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+async def _in_thread(items: Iterable[Message]) -> AsyncIterator[Message]:
+    """A plain iterator, asked on a thread, since it may block."""
+    iterator, end = iter(items), object()
+    while (item := await asyncio.to_thread(next, iterator, end)) is not end:
+        yield item  # type: ignore[misc]
+
+
+async def _answer(waiting: Awaitable[Any], given_up: Callable[[], CallError] | None = None) -> Any:
+    """What a call answers; tells a call that was given up from a task that was cancelled.
+
+    grpcio raises CancelledError for both.
+    """
+    try:
+        return await waiting
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise (given_up() if given_up else Unavailable(GONE_SENTENCE)) from None

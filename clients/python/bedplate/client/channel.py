@@ -1,0 +1,303 @@
+"""Channels that keep the contract: every call gets its deadline, credential and trace.
+
+They are `grpc.aio.Channel`s, so that plain generated stubs work on them too.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from bedplate.client.deadline import timeout_s
+from bedplate.client.target import is_loopback, normalised
+from bedplate.client.tls import Reloading, Tls
+from bedplate.contract import scope
+from bedplate.contract.headers import AUTHORIZATION, TRACEPARENT
+from bedplate.contract.policy import RESPONSE_BYTES, MethodPolicy, resolve
+from bedplate.contract.service_config import service_config
+
+# A connection that went dead is found after these, while calls run. Servers
+# take a ping every 10 s.
+KEEPALIVE_S = 30
+KEEPALIVE_ANSWER_S = 10
+# Waits between attempts to connect. gRPC's own limit of 120 s would keep a
+# client away from a server that is back for two minutes.
+RECONNECT_FIRST_MS = 100
+RECONNECT_MAX_MS = 5_000
+# A name is asked for again no more often than this after a connection was lost.
+RESOLVE_EVERY_MS = 5_000
+# Calls on a connection whose certificates were renewed may finish within this.
+SWAP_GRACE_S = 600.0
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+def connect(
+    target: str,
+    *services: ServiceDescriptor,
+    key: str = "",
+    forward_credential: bool = False,
+    tls: Tls | None = None,
+    plaintext: bool = False,
+) -> "Channel":
+    """A channel to a server; it connects at the first call, in the loop of that call.
+
+    Args:
+        target: `host:port`, or any gRPC target such as `dns:///ledger:50051`.
+            All addresses behind a name are used in turn.
+        services: Whose methods will be called: deadlines, retries and sizes
+            come from their policies.
+        key: An API key, sent with each call.
+        forward_credential: Inside a call that a server handles, send that
+            caller's own credential instead of `key`; none when it has none.
+        tls: How to encrypt; None: not at all.
+        plaintext: Allow credentials to travel unencrypted to another machine,
+            where something else (a mesh, a tunnel) protects them.
+
+    Raises:
+        ValueError: The target has no port, the TLS files cannot be used, or a
+            credential would travel unencrypted.
+        PolicyError: A policy of the services contradicts itself.
+    """
+    target = normalised(target)
+    if tls is None and (key or forward_credential) and not plaintext and not is_loopback(target):
+        raise ValueError(
+            f"the key would travel unencrypted to {target}; pass tls=Tls(...), or plaintext=True when the "
+            "network itself is protected"
+        )
+    options = channel_options(target, services)
+    if tls is None:
+        return Channel(
+            lambda: grpc.aio.insecure_channel(target, options),
+            services=services,
+            key=key,
+            forward_credential=forward_credential,
+        )
+    reloading = Reloading(tls)
+    if tls.server_name:
+        options = [*options, ("grpc.ssl_target_name_override", tls.server_name)]
+    return Channel(
+        lambda: grpc.aio.secure_channel(target, reloading.credentials, options),
+        services=services,
+        key=key,
+        forward_credential=forward_credential,
+        changed=reloading.changed,
+    )
+
+
+def wrap(
+    channel: grpc.aio.Channel,
+    *services: ServiceDescriptor,
+    key: str = "",
+    forward_credential: bool = False,
+) -> "Channel":
+    """An existing channel, such as one in process, with deadlines, credential and trace."""
+    return Channel(lambda: channel, services=services, key=key, forward_credential=forward_credential)
+
+
+def channel_options(target: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str, Any]]:
+    """Channel arguments for calling these services."""
+    policies = [resolve(method) for service in services for method in service.methods]
+    largest = max((policy.response_bytes for policy in policies), default=RESPONSE_BYTES)
+    sent = max((policy.request_bytes for policy in policies), default=RESPONSE_BYTES)
+    options: list[tuple[str, Any]] = [
+        ("grpc.service_config", json.dumps(service_config(*services, timeouts=False))),
+        ("grpc.enable_retries", 1),
+        # By default a request above 256 KiB is never retried, silently.
+        ("grpc.per_rpc_retry_buffer_size", 2 * sent),
+        ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_S * 1000),
+        ("grpc.max_receive_message_length", max(largest, RESPONSE_BYTES)),
+        ("grpc.max_send_message_length", -1),  # the server refuses with a reason
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
+        ("grpc.min_reconnect_backoff_ms", RECONNECT_MAX_MS),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
+        ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_EVERY_MS),
+        # A connection that one peer can spoil is not shared with other channels.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if is_loopback(target):
+        options.append(("grpc.enable_http_proxy", 0))
+    return options
+
+
+class Channel(grpc.aio.Channel):
+    """A channel whose calls keep the contract; made by `connect` and `wrap`.
+
+    It belongs to the process and the event loop of its first call: gRPC breaks
+    without a word in another one, so that is refused.
+    """
+
+    def __init__(
+        self,
+        open_inner: Callable[[], grpc.aio.Channel],
+        *,
+        services: Sequence[ServiceDescriptor],
+        key: str,
+        forward_credential: bool,
+        changed: Callable[[], bool] | None = None,
+    ) -> None:
+        self._open = open_inner
+        self._changed = changed
+        self._own: Metadata = ((AUTHORIZATION, f"Bearer {key}"),) if key else ()
+        self._forward = forward_credential
+        self._policies: dict[str, MethodPolicy] = {}
+        self._inner: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        self._closed = False
+        self._retired: set[asyncio.Task[None]] = set()
+        for service in services:
+            self.know(service)
+
+    def know(self, service: ServiceDescriptor) -> None:
+        """Take the deadlines of a service's methods from its policies."""
+        for method in service.methods:
+            policy = resolve(method)
+            self._policies[f"/{policy.method}"] = policy
+
+    def current(self) -> grpc.aio.Channel:
+        """The channel underneath, open in the running loop.
+
+        Raises:
+            RuntimeError: The channel is closed, or belongs to another process or loop.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise RuntimeError("the client is closed; make a new one")
+        if self._pid != os.getpid():
+            raise RuntimeError("the client was made before the process forked; make one in each process")
+        if self._inner is None:
+            self._inner, self._loop = self._open(), loop
+        elif self._loop is not loop:
+            raise RuntimeError("the client belongs to another event loop; make one in each loop")
+        elif self._changed is not None and self._changed():
+            task = loop.create_task(self._inner.close(SWAP_GRACE_S))
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
+            self._inner = self._open()
+        return self._inner
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it belongs to; None before the first call."""
+        return self._loop
+
+    def timeout_s(self, method: str, asked_s: float | None) -> float:
+        """See `deadline.timeout_s`; the method is `/package.Service/Method`."""
+        return timeout_s(self._policies.get(method), asked_s)
+
+    def metadata(self, given: Any) -> tuple[tuple[str, str | bytes], ...]:
+        """What a call sends: what was given, credential and trace."""
+        current = scope.CURRENT.get()
+        sent = self._own
+        if current is not None:
+            if self._forward:
+                # An anonymous caller's work must not gain the rights of our own key.
+                sent = ((AUTHORIZATION, current.credential),) if current.credential else ()
+            if traceparent := current.traceparent:
+                sent = (*sent, (TRACEPARENT, traceparent))
+        if not given:
+            return tuple(sent)
+        named = {name for name, _ in given}
+        return (*((name, value) for name, value in sent if name not in named), *given)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close; calls that run may finish within `grace` seconds, and end as UNAVAILABLE after."""
+        self._closed = True
+        for task in self._retired:
+            task.cancel()
+        if self._inner is not None and self._pid == os.getpid():
+            await self._inner.close(grace)
+
+    async def __aenter__(self) -> "Channel":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """The state of the connection."""
+        return self.current().get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Wait until the connection's state is another."""
+        await self.current().wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Wait until connected."""
+        await self.current().channel_ready()
+
+    def unary_unary(self, method: str, *codecs: Any, **named: Any) -> "_UnaryUnary":
+        """Make the callable of a method."""
+        return _UnaryUnary(self, "unary_unary", method, codecs, named)
+
+    def unary_stream(self, method: str, *codecs: Any, **named: Any) -> "_UnaryStream":
+        """Make the callable of a method."""
+        return _UnaryStream(self, "unary_stream", method, codecs, named)
+
+    def stream_unary(self, method: str, *codecs: Any, **named: Any) -> "_StreamUnary":
+        """Make the callable of a method."""
+        return _StreamUnary(self, "stream_unary", method, codecs, named)
+
+    def stream_stream(self, method: str, *codecs: Any, **named: Any) -> "_StreamStream":
+        """Make the callable of a method."""
+        return _StreamStream(self, "stream_stream", method, codecs, named)
+
+
+class _Callable:
+    """One method on a channel; finds the channel underneath at each call, since it may be swapped."""
+
+    def __init__(
+        self, channel: Channel, kind: str, method: str, codecs: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
+        self._channel = channel
+        self._kind = kind
+        self._method = method
+        self._codecs = codecs
+        self._named = named
+        self._inner: grpc.aio.Channel | None = None
+        self._call: Any = None
+
+    def __call__(
+        self,
+        request: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        channel = self._channel
+        inner = channel.current()
+        if inner is not self._inner:
+            self._call = getattr(inner, self._kind)(self._method, *self._codecs, **self._named)
+            self._inner = inner
+        return self._call(
+            request,
+            timeout=channel.timeout_s(self._method, timeout),
+            metadata=channel.metadata(metadata),
+            credentials=credentials,
+            wait_for_ready=wait_for_ready,
+            compression=compression,
+        )
+
+
+class _UnaryUnary(_Callable, grpc.aio.UnaryUnaryMultiCallable[Any, Any]):
+    pass
+
+
+class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable[Any, Any]):
+    pass
+
+
+class _StreamUnary(_Callable, grpc.aio.StreamUnaryMultiCallable[Any, Any]):
+    pass
+
+
+class _StreamStream(_Callable, grpc.aio.StreamStreamMultiCallable[Any, Any]):
+    pass

@@ -1,0 +1,86 @@
+"""The gRPC service config that follows from a contract: retries and load balancing.
+
+gRPC clients of every language take it as JSON. Where it holds a `timeout`,
+that is the policy's default deadline: it bounds callers that name none, and
+also those that ask for more.
+
+C-core languages (Python, C++, Ruby, PHP, C#, Objective-C) must not get a
+`timeout`: C-core fires it 1 to 2 s early and, at 1 s and below, at once
+(grpc/grpc#34547, #40633). bedplate's Python client sets an explicit deadline
+on each call instead.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from bedplate.contract.policy import (
+    RETRY_TOKEN_RATIO,
+    RETRY_TOKENS,
+    MethodPolicy,
+    PolicyError,
+    resolve,
+    service_policy,
+)
+
+RETRY_TOKENS_MAX = 1000
+
+
+def service_config(*services: ServiceDescriptor, timeouts: bool) -> dict[str, Any]:
+    """The service config of one channel, as JSON would hold it.
+
+    Args:
+        services: What is called over the channel. One retry budget holds for
+            the whole channel: the tightest of theirs.
+        timeouts: Whether each method has its default deadline in it; False for
+            C-core languages.
+
+    Raises:
+        PolicyError: A policy contradicts itself or leaves its bounds.
+    """
+    methods = [
+        _method_config(resolve(method), timeouts=timeouts)
+        for service in services
+        for method in service.methods
+    ]
+    config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": methods}
+    if any("retryPolicy" in method for method in methods):
+        config["retryThrottling"] = _throttling(services)
+    return config
+
+
+def _method_config(policy: MethodPolicy, *, timeouts: bool) -> dict[str, Any]:
+    service, _, method = policy.method.partition("/")
+    # A caller is told at once that nobody answers, and not only at its deadline.
+    config: dict[str, Any] = {"name": [{"service": service, "method": method}], "waitForReady": False}
+    if timeouts:
+        config["timeout"] = duration(policy.deadline_default_s)
+    if policy.retry is not None:
+        config["retryPolicy"] = {
+            "maxAttempts": policy.retry.max_attempts,
+            "initialBackoff": duration(policy.retry.initial_backoff_s),
+            "maxBackoff": duration(policy.retry.max_backoff_s),
+            "backoffMultiplier": policy.retry.backoff_multiplier,
+            "retryableStatusCodes": list(policy.retry.codes),
+        }
+    return config
+
+
+def _throttling(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
+    tokens, ratios = [], []
+    for service in services:
+        budget = service_policy(service).retry_budget
+        tokens.append(budget.max_tokens or RETRY_TOKENS)
+        ratios.append(budget.token_ratio or RETRY_TOKEN_RATIO)
+        if not 1 <= tokens[-1] <= RETRY_TOKENS_MAX:
+            raise PolicyError(f"{service.full_name}: retry_budget.max_tokens must be 1 to {RETRY_TOKENS_MAX}")
+        if not 0 < ratios[-1] <= 1:
+            raise PolicyError(f"{service.full_name}: retry_budget.token_ratio must be above 0 and at most 1")
+    # gRPC reads three digits after the point and takes no 0.
+    return {"maxTokens": min(tokens), "tokenRatio": max(round(min(ratios), 3), 0.001)}
+
+
+def duration(seconds: float) -> str:
+    """A duration as protobuf's JSON writes it, such as `0.05s`."""
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"

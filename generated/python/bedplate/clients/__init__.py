@@ -1,0 +1,1 @@
+"""Typed clients, one module for each package of contracts."""

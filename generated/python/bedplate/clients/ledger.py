@@ -1,0 +1,775 @@
+"""Typed clients of bedplate.ledger.v1. Written from its contract; never edited.
+
+A call takes its request's fields by name, or the whole request. Left out
+fields stay unset. A call that does not succeed raises a class of
+`bedplate.client.errors`.
+"""
+
+from collections.abc import Iterable
+
+from bedplate.client import AsyncClient, AsyncPages, AsyncStream, Client, Pages, Stream
+from bedplate.ledger.v1 import ledger_pb2
+
+
+class AsyncLedgerClient(AsyncClient):
+    """Keeps the books of a tenant.
+
+    Every method can also refuse with the platform's reasons
+    (bedplate.v1.PlatformReason), which are checked first.
+
+    For asyncio. Belongs to the event loop of its first call.
+    """
+
+    SERVICE = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+
+    async def create_ledger(
+        self,
+        request: ledger_pb2.CreateLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        display_name: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CreateLedgerResponse:
+        """Creates a ledger. The same id again, with the same content, answers the
+        ledger that is there. Refuses with ALREADY_EXISTS LEDGER_EXISTS (another
+        content under this id).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The new ledger's id: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a letter or digit first.
+            display_name: For people; up to 256 characters, none of them NUL.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "display_name": display_name,
+        }
+        response: ledger_pb2.CreateLedgerResponse = await self._unary(
+            "CreateLedger", request, fields, timeout_s
+        )
+        return response
+
+    async def get_ledger(
+        self,
+        request: ledger_pb2.GetLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetLedgerResponse:
+        """Reads a ledger. Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        response: ledger_pb2.GetLedgerResponse = await self._unary("GetLedger", request, fields, timeout_s)
+        return response
+
+    def list_ledgers(
+        self,
+        request: ledger_pb2.ListLedgersRequest | None = None,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncPages[ledger_pb2.Ledger, ledger_pb2.ListLedgersResponse]:
+        """Lists the tenant's ledgers by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID.
+
+        Args:
+            request: The whole request, instead of its fields.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListLedgers", "ledgers", request, fields, timeout_s)
+
+    async def create_account(
+        self,
+        request: ledger_pb2.CreateAccountRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account: ledger_pb2.Account | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CreateAccountResponse:
+        """Creates an account in a ledger. The same id again, with the same content,
+        answers the account that is there. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND, ALREADY_EXISTS ACCOUNT_EXISTS (another content under
+        this id; the metadata names the first field that differs), ALREADY_EXISTS
+        CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale,
+        which the metadata names).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account: The new account.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account": account,
+        }
+        response: ledger_pb2.CreateAccountResponse = await self._unary(
+            "CreateAccount", request, fields, timeout_s
+        )
+        return response
+
+    async def get_account(
+        self,
+        request: ledger_pb2.GetAccountRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetAccountResponse:
+        """Reads an account. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: The account.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+        }
+        response: ledger_pb2.GetAccountResponse = await self._unary("GetAccount", request, fields, timeout_s)
+        return response
+
+    def list_accounts(
+        self,
+        request: ledger_pb2.ListAccountsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        types: Iterable[ledger_pb2.AccountType.ValueType] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncPages[ledger_pb2.Account, ledger_pb2.ListAccountsResponse]:
+        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            types: Only accounts of these types. Left out: all.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "page_size": page_size,
+            "page_token": page_token,
+            "types": types,
+        }
+        return self._pages("ListAccounts", "accounts", request, fields, timeout_s)
+
+    async def post_transactions(
+        self,
+        request: ledger_pb2.PostTransactionsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        transactions: Iterable[ledger_pb2.Transaction] | None = None,
+        mode: ledger_pb2.BatchMode.ValueType | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.PostTransactionsResponse:
+        """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
+        A transaction that was posted before, under the same id with the same
+        content, answers as it did then and has no second effect.
+
+        The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
+        10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
+        DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
+        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        had been posted, is refused with the first of: ALREADY_EXISTS
+        TRANSACTION_EXISTS (another content under this id; the metadata names the
+        first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
+        NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
+        OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
+        ATOMIC the call is refused as its first refused transaction is; with
+        INDEPENDENT the call succeeds and each result tells.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            transactions: 1 to 1000 transactions, with at most 10000 entries together.
+            mode: How. Left out: ATOMIC.
+            timeout_s: How long it may take, seconds: 10 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "transactions": transactions,
+            "mode": mode,
+        }
+        response: ledger_pb2.PostTransactionsResponse = await self._unary(
+            "PostTransactions", request, fields, timeout_s
+        )
+        return response
+
+    async def get_transaction(
+        self,
+        request: ledger_pb2.GetTransactionRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        transaction_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetTransactionResponse:
+        """Reads a transaction with its entries. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            transaction_id: The transaction.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "transaction_id": transaction_id,
+        }
+        response: ledger_pb2.GetTransactionResponse = await self._unary(
+            "GetTransaction", request, fields, timeout_s
+        )
+        return response
+
+    def list_transactions(
+        self,
+        request: ledger_pb2.ListTransactionsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncPages[ledger_pb2.Transaction, ledger_pb2.ListTransactionsResponse]:
+        """Lists transactions in the order in which they were posted. Refuses with
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListTransactions", "transactions", request, fields, timeout_s)
+
+    async def get_balance(
+        self,
+        request: ledger_pb2.GetBalanceRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        convert_to: ledger_pb2.Conversion | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetBalanceResponse:
+        """Reads the balance of an account, and converts it when asked to, by the
+        rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
+        that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
+        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
+        UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
+        rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: The account.
+            convert_to: Also answer the balance in another currency.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "convert_to": convert_to,
+        }
+        response: ledger_pb2.GetBalanceResponse = await self._unary("GetBalance", request, fields, timeout_s)
+        return response
+
+    def list_entries(
+        self,
+        request: ledger_pb2.ListEntriesRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncPages[ledger_pb2.PostedEntry, ledger_pb2.ListEntriesResponse]:
+        """Lists the entries of a ledger, or of one account, in the order in which
+        they were posted. Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID,
+        NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: Only this account's. Left out: all.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListEntries", "entries", request, fields, timeout_s)
+
+    def stream_entries(
+        self,
+        request: ledger_pb2.StreamEntriesRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        after_sequence: int | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncStream[ledger_pb2.StreamEntriesResponse]:
+        """Streams the entries of a ledger, or of one account, in the order in which
+        they were posted, up to the last one when the call began. Refuses with
+        NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: Only this account's. Left out: all.
+            after_sequence: Only entries of transactions after this one. Left out: from the first.
+            timeout_s: How long it may take, seconds: 60 when left out, 600 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "after_sequence": after_sequence,
+        }
+        return self._stream("StreamEntries", request, fields, timeout_s)
+
+    async def get_trial_balance(
+        self,
+        request: ledger_pb2.GetTrialBalanceRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetTrialBalanceResponse:
+        """Adds up all accounts of a ledger, per currency. Debits equal credits.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        response: ledger_pb2.GetTrialBalanceResponse = await self._unary(
+            "GetTrialBalance", request, fields, timeout_s
+        )
+        return response
+
+
+class LedgerClient(Client):
+    """Keeps the books of a tenant.
+
+    Every method can also refuse with the platform's reasons
+    (bedplate.v1.PlatformReason), which are checked first.
+
+    For plain code, from any thread.
+    """
+
+    SERVICE = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+
+    def create_ledger(
+        self,
+        request: ledger_pb2.CreateLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        display_name: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CreateLedgerResponse:
+        """Creates a ledger. The same id again, with the same content, answers the
+        ledger that is there. Refuses with ALREADY_EXISTS LEDGER_EXISTS (another
+        content under this id).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The new ledger's id: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a letter or digit first.
+            display_name: For people; up to 256 characters, none of them NUL.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "display_name": display_name,
+        }
+        response: ledger_pb2.CreateLedgerResponse = self._unary("CreateLedger", request, fields, timeout_s)
+        return response
+
+    def get_ledger(
+        self,
+        request: ledger_pb2.GetLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetLedgerResponse:
+        """Reads a ledger. Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        response: ledger_pb2.GetLedgerResponse = self._unary("GetLedger", request, fields, timeout_s)
+        return response
+
+    def list_ledgers(
+        self,
+        request: ledger_pb2.ListLedgersRequest | None = None,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Pages[ledger_pb2.Ledger, ledger_pb2.ListLedgersResponse]:
+        """Lists the tenant's ledgers by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID.
+
+        Args:
+            request: The whole request, instead of its fields.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListLedgers", "ledgers", request, fields, timeout_s)
+
+    def create_account(
+        self,
+        request: ledger_pb2.CreateAccountRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account: ledger_pb2.Account | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CreateAccountResponse:
+        """Creates an account in a ledger. The same id again, with the same content,
+        answers the account that is there. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND, ALREADY_EXISTS ACCOUNT_EXISTS (another content under
+        this id; the metadata names the first field that differs), ALREADY_EXISTS
+        CURRENCY_SCALE_DIFFERS (the ledger uses the currency with another scale,
+        which the metadata names).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account: The new account.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account": account,
+        }
+        response: ledger_pb2.CreateAccountResponse = self._unary("CreateAccount", request, fields, timeout_s)
+        return response
+
+    def get_account(
+        self,
+        request: ledger_pb2.GetAccountRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetAccountResponse:
+        """Reads an account. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: The account.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+        }
+        response: ledger_pb2.GetAccountResponse = self._unary("GetAccount", request, fields, timeout_s)
+        return response
+
+    def list_accounts(
+        self,
+        request: ledger_pb2.ListAccountsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        types: Iterable[ledger_pb2.AccountType.ValueType] | None = None,
+        timeout_s: float | None = None,
+    ) -> Pages[ledger_pb2.Account, ledger_pb2.ListAccountsResponse]:
+        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
+        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            types: Only accounts of these types. Left out: all.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "page_size": page_size,
+            "page_token": page_token,
+            "types": types,
+        }
+        return self._pages("ListAccounts", "accounts", request, fields, timeout_s)
+
+    def post_transactions(
+        self,
+        request: ledger_pb2.PostTransactionsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        transactions: Iterable[ledger_pb2.Transaction] | None = None,
+        mode: ledger_pb2.BatchMode.ValueType | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.PostTransactionsResponse:
+        """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
+        A transaction that was posted before, under the same id with the same
+        content, answers as it did then and has no second effect.
+
+        The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
+        10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
+        DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
+        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        had been posted, is refused with the first of: ALREADY_EXISTS
+        TRANSACTION_EXISTS (another content under this id; the metadata names the
+        first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
+        NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
+        OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
+        ATOMIC the call is refused as its first refused transaction is; with
+        INDEPENDENT the call succeeds and each result tells.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            transactions: 1 to 1000 transactions, with at most 10000 entries together.
+            mode: How. Left out: ATOMIC.
+            timeout_s: How long it may take, seconds: 10 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "transactions": transactions,
+            "mode": mode,
+        }
+        response: ledger_pb2.PostTransactionsResponse = self._unary(
+            "PostTransactions", request, fields, timeout_s
+        )
+        return response
+
+    def get_transaction(
+        self,
+        request: ledger_pb2.GetTransactionRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        transaction_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetTransactionResponse:
+        """Reads a transaction with its entries. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            transaction_id: The transaction.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "transaction_id": transaction_id,
+        }
+        response: ledger_pb2.GetTransactionResponse = self._unary(
+            "GetTransaction", request, fields, timeout_s
+        )
+        return response
+
+    def list_transactions(
+        self,
+        request: ledger_pb2.ListTransactionsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Pages[ledger_pb2.Transaction, ledger_pb2.ListTransactionsResponse]:
+        """Lists transactions in the order in which they were posted. Refuses with
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListTransactions", "transactions", request, fields, timeout_s)
+
+    def get_balance(
+        self,
+        request: ledger_pb2.GetBalanceRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        convert_to: ledger_pb2.Conversion | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetBalanceResponse:
+        """Reads the balance of an account, and converts it when asked to, by the
+        rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
+        that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
+        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
+        UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
+        rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: The account.
+            convert_to: Also answer the balance in another currency.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "convert_to": convert_to,
+        }
+        response: ledger_pb2.GetBalanceResponse = self._unary("GetBalance", request, fields, timeout_s)
+        return response
+
+    def list_entries(
+        self,
+        request: ledger_pb2.ListEntriesRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Pages[ledger_pb2.PostedEntry, ledger_pb2.ListEntriesResponse]:
+        """Lists the entries of a ledger, or of one account, in the order in which
+        they were posted. Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID,
+        NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: Only this account's. Left out: all.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListEntries", "entries", request, fields, timeout_s)
+
+    def stream_entries(
+        self,
+        request: ledger_pb2.StreamEntriesRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        after_sequence: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Stream[ledger_pb2.StreamEntriesResponse]:
+        """Streams the entries of a ledger, or of one account, in the order in which
+        they were posted, up to the last one when the call began. Refuses with
+        NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: Only this account's. Left out: all.
+            after_sequence: Only entries of transactions after this one. Left out: from the first.
+            timeout_s: How long it may take, seconds: 60 when left out, 600 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "after_sequence": after_sequence,
+        }
+        return self._stream("StreamEntries", request, fields, timeout_s)
+
+    def get_trial_balance(
+        self,
+        request: ledger_pb2.GetTrialBalanceRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetTrialBalanceResponse:
+        """Adds up all accounts of a ledger, per currency. Debits equal credits.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        response: ledger_pb2.GetTrialBalanceResponse = self._unary(
+            "GetTrialBalance", request, fields, timeout_s
+        )
+        return response
