@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bedplate.data import Database
+from bedplate.data import Database, cancel
 from bedplate.data.postgresql import PostgresqlDriver
 from bedplate.data.slot import Slot
 from bedplate.data.sqlite import SqliteDriver, path_of
@@ -76,7 +76,9 @@ async def test_a_cancel_stops_the_statement(items: Database):
     assert await items.read(ITEMS) == []
 
 
-async def test_a_cancel_between_two_statements_stops_the_next(items: Database):
+@pytest.mark.parametrize("kill_after_s", [cancel.KILL_AFTER_S, 0.0])
+async def test_a_cancel_between_two_statements_stops_the_next(items: Database, monkeypatch, kill_after_s):
+    monkeypatch.setattr(cancel, "KILL_AFTER_S", kill_after_s)
     entered, release = threading.Event(), threading.Event()
 
     def work(connection: sa.Connection) -> None:

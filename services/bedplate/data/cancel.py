@@ -77,13 +77,14 @@ class _Watch:
             if session is None:  # still connecting, which has a time limit of its own
                 self._next = now + PERIOD_S
                 return True
-            if now - self._since > KILL_AFTER_S:
-                session.kill()
-            elif unit.ended if unit.state is State.RUNNING else _late_commit(unit, session):
+            cut = now - self._since > KILL_AFTER_S and session.kill()
+            if not cut and _may_cancel(unit, session):
                 session.cancel()
             self._next = time.monotonic() + session.cancel_every_s
         return True
 
 
-def _late_commit(unit: Unit[Any], session: Session) -> bool:
-    return unit.state is State.COMMITTING and session.cancels_commit
+def _may_cancel(unit: Unit[Any], session: Session) -> bool:
+    if unit.state is State.COMMITTING:
+        return session.cancels_commit
+    return unit.state is State.RUNNING and unit.ended

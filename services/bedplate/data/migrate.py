@@ -43,6 +43,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy import event, exc
 from sqlalchemy.pool import NullPool
 
 from bedplate.data import sqlite
@@ -130,7 +131,7 @@ def migrate(
             return []
         try:
             command.upgrade(_config(service, folder, connection), "head")
-        except (sa.exc.SQLAlchemyError, CommandError) as error:
+        except (exc.SQLAlchemyError, CommandError) as error:
             raise MigrationError(f"{service}: {_why(error)}") from error
         return list(standing.pending)
 
@@ -244,7 +245,7 @@ def _postgresql(url: sa.URL) -> Iterator[sa.Connection]:
 def _sqlite(url: sa.URL, begin: str) -> Iterator[sa.Connection]:
     connect_args = {"isolation_level": None, "timeout": QUEUE_MAX_S}
     engine = sa.create_engine(url, poolclass=NullPool, connect_args=connect_args)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     with engine.connect() as connection:
         yield connection
 
@@ -266,7 +267,7 @@ def _advisory_lock(
     ask(set_lock_timeout, f"{int(QUEUE_MAX_S * 1000)}ms")
     try:
         ask("SELECT pg_advisory_lock(:value)", key)
-    except sa.exc.OperationalError as error:
+    except exc.OperationalError as error:
         raise MigrationError(f"{service}: another migration has run for over {QUEUE_MAX_S:.0f} s") from error
     ask(set_lock_timeout, f"{int(lock_max_s * 1000)}ms")
     ask("SELECT set_config('statement_timeout', :value, false)", f"{int(statement_max_s * 1000)}ms")

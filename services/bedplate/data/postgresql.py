@@ -8,12 +8,14 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from psycopg import pq
+from sqlalchemy import exc
 from sqlalchemy.pool import NullPool
 
 from bedplate.data.fault import SWALLOWED, Verdict, origin
 
 CANCEL_EVERY_S = 0.1
 CANCEL_MAX_S = 1.0
+TIMEOUT_MAX_MS = 2**31 - 1  # PostgreSQL's own bound
 _NAMES = {"postgres", "postgresql", "postgresql+psycopg"}
 
 # A peer that has gone without a word is noticed after about a minute when idle
@@ -49,7 +51,7 @@ def with_driver(url: sa.URL) -> sa.URL:
 class PostgresqlDriver:
     """Opens connections to one server."""
 
-    errors: tuple[type[Exception], ...] = (sa.exc.DBAPIError, psycopg.Error, OSError)
+    errors: tuple[type[Exception], ...] = (exc.DBAPIError, psycopg.Error, OSError)
 
     def __init__(self, url: sa.URL) -> None:
         self._engine = sa.create_engine(
@@ -93,10 +95,13 @@ class PostgresqlSession:
         """Begin and set the statement timeout in one round trip."""
         level = b"SERIALIZABLE" if serializable else b"READ COMMITTED" if write else b"REPEATABLE READ"
         access = b"READ WRITE" if write else b"READ ONLY"
-        timeout_ms = max(1, int(left_s * 1000))
-        result = self._raw.pgconn.exec_(
-            b"BEGIN ISOLATION LEVEL %b %b; SET LOCAL statement_timeout = %d" % (level, access, timeout_ms)
-        )
+        timeout_ms = min(max(1, int(left_s * 1000)), TIMEOUT_MAX_MS)
+        command = b"BEGIN ISOLATION LEVEL %b %b; SET LOCAL statement_timeout = %d"
+        try:
+            result = self._raw.pgconn.exec_(command % (level, access, timeout_ms))
+        except MemoryError:
+            # libpq made no result, since it could not even send.
+            raise psycopg.OperationalError("the connection is lost") from None
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result, encoding="utf-8")
         return self.connection.begin()
@@ -113,7 +118,7 @@ class PostgresqlSession:
             self.connection.rollback()
             if self._raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
                 self._raw.rollback()
-        except (sa.exc.SQLAlchemyError, psycopg.Error):
+        except (exc.SQLAlchemyError, psycopg.Error):
             return False
         return not self.connection.invalidated and not self._raw.closed
 
@@ -140,10 +145,11 @@ class PostgresqlSession:
         with contextlib.suppress(psycopg.Error):
             self._raw.cancel_safe(timeout=CANCEL_MAX_S)
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """Shut the socket: the thread that waits on it gets an error at once."""
         with contextlib.suppress(OSError):
             self._wire.shutdown(socket.SHUT_RDWR)
+        return True
 
     def close(self) -> None:
         """Close the connection."""

@@ -46,8 +46,11 @@ class Session(Protocol):
         """Stop the running statement. Called from another thread."""
         ...
 
-    def kill(self) -> None:
-        """Cut the connection when cancelling did not help. Called from another thread."""
+    def kill(self) -> bool:
+        """Cut the connection when cancelling did not help; False when there is nothing to cut.
+
+        Called from another thread.
+        """
         ...
 
     def close(self) -> None:

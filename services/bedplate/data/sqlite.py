@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.pool import NullPool
 
 from bedplate.data.fault import SWALLOWED, Verdict, origin
@@ -49,7 +50,7 @@ def prepare(path: Path) -> None:
 class SqliteDriver:
     """Opens connections that either write or only read."""
 
-    errors: tuple[type[Exception], ...] = (sa.exc.DBAPIError, sqlite3.Error, OSError)
+    errors: tuple[type[Exception], ...] = (exc.DBAPIError, sqlite3.Error, OSError)
 
     def __init__(self, path: Path, *, write: bool) -> None:
         self._write = write
@@ -100,7 +101,7 @@ class SqliteSession:
             self.connection.rollback()
             if self._raw.in_transaction:
                 self._raw.rollback()
-        except (sa.exc.SQLAlchemyError, sqlite3.Error):
+        except (exc.SQLAlchemyError, sqlite3.Error):
             return False
         return not self.connection.invalidated
 
@@ -125,8 +126,9 @@ class SqliteSession:
         """Interrupt the running statement."""
         self._raw.interrupt()
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """There is no wire to cut: an interrupted statement always returns."""
+        return False
 
     def close(self) -> None:
         """Close the connection."""
