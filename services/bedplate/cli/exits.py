@@ -83,19 +83,19 @@ def _known(error: BaseException) -> Stop | None:
 
 
 def _of_database(error: BaseException) -> Stop | None:
-    import sqlalchemy as sa
+    from sqlalchemy.exc import ArgumentError, DBAPIError
 
     from bedplate.data.migrate import MigrationError
 
     if isinstance(error, MigrationError):
         return Stop(Exit.DATABASE, f"The migration failed. {error}")
-    if isinstance(error, sa.exc.ArgumentError):
+    if isinstance(error, ArgumentError):
         return Stop(
             Exit.CONFIGURATION,
             "BEDPLATE_DATABASE_URL is no database URL.",
             "Write postgresql://user:password@host:5432/name, or leave it out for SQLite.",
         )
-    if isinstance(error, sa.exc.DBAPIError):
+    if isinstance(error, DBAPIError):
         # The driver's text names host and port, and never the password.
         return Stop(
             Exit.DATABASE,

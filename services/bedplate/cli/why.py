@@ -91,12 +91,6 @@ def _print_table(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
 
 def _http(method: "MethodDescriptor") -> Iterator[str]:
     """The method's HTTP routes, such as `GET /v1/ledgers/{ledger_id}`."""
-    from google.api import annotations_pb2
+    from bedplate.gateway.routes import bindings
 
-    if not method.GetOptions().HasExtension(annotations_pb2.http):
-        return
-    rule = method.GetOptions().Extensions[annotations_pb2.http]
-    for one in (rule, *rule.additional_bindings):
-        verb = one.WhichOneof("pattern")
-        path = one.custom.path if verb == "custom" else getattr(one, verb or "", "")
-        yield f"{one.custom.kind if verb == 'custom' else (verb or '').upper()} {path}"
+    return (f"{binding.http_method} {binding.path}" for binding in bindings(method))
