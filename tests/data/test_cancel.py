@@ -1,6 +1,7 @@
 """Deadlines and cancelled callers: they are answered at once, and nothing commits behind their backs."""
 
 import asyncio
+import random
 import threading
 import time
 
@@ -139,23 +140,24 @@ async def test_a_commit_that_has_begun_is_not_taken_back_by_a_cancel(postgresql_
 
 
 async def test_many_cancels_at_any_moment_leave_every_connection_clean(items: Database):
-    number = iter(range(10_000))
+    loop, moments = asyncio.get_running_loop(), random.Random(1)
+    returned = []
 
-    async def one(steps: int) -> None:
-        task = asyncio.ensure_future(
-            items.transact(run("INSERT INTO item (id) VALUES (:id)", id=next(number)))
-        )
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        task.cancel()
+    async def one(number: int) -> None:
+        task = asyncio.ensure_future(items.transact(run("INSERT INTO item (id) VALUES (:id)", id=number)))
+        loop.call_later(moments.uniform(0, 0.004), task.cancel)
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+            returned.append(number)
 
-    for steps in range(60):
-        await asyncio.gather(*(one(steps) for _ in range(4)))
+    for batch in range(60):
+        await asyncio.gather(*(one(batch * 4 + each) for each in range(4)))
     await until(lambda: items.running == 0)
 
-    before = await items.read(ITEMS)
-    assert await items.read(ITEMS) == before
+    # A cancel that came during COMMIT may have left its row, too.
+    assert set(returned) <= set(await items.read(ITEMS))
+    assert 0 < len(returned) < 240
     await asyncio.gather(*(items.transact(scalars("SELECT 1")) for _ in range(8)))
     if items.dialect == "postgresql":
         idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
