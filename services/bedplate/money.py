@@ -1,4 +1,4 @@
-"""Exact arithmetic of amounts: smallest units as whole numbers, rates as decimals. Never floats."""
+"""Exact arithmetic of amounts: smallest units as whole numbers, everything else decimal. Never floats."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -12,19 +12,20 @@ def fits_int64(amount_minor: int) -> bool:
     return INT64_MIN <= amount_minor <= INT64_MAX
 
 
-def convert_minor(amount_minor: int, scale: int, *, rate: Decimal, to_scale: int) -> int:
-    """Convert an amount by a rate.
+def to_text(amount_minor: int, scale: int) -> str:
+    """Smallest units as a decimal number of whole ones, such as `-12.50` for -1250 of scale 2."""
+    digits = f"{abs(amount_minor):0{scale + 1}d}"
+    sign = "-" if amount_minor < 0 else ""
+    return f"{sign}{digits[:-scale]}.{digits[-scale:]}" if scale else f"{sign}{digits}"
 
-    Args:
-        amount_minor: Smallest units of the amount's currency; may be negative.
-        scale: Digits after the decimal point of one whole unit of it.
-        rate: Whole units of the other currency for one whole unit of it.
-        to_scale: Digits after the decimal point of the other currency.
 
-    Returns:
-        Smallest units of the other currency, rounded once, half to even; may
-        lie outside int64.
+def from_text(text: str, scale: int) -> int:
+    """A decimal number of whole units in smallest ones, rounded half to even; may lie outside int64.
+
+    Raises:
+        decimal.InvalidOperation: The text is no number.
     """
     # `round` of a Fraction is exact and half to even; a Decimal's context would
     # round before that.
-    return round(amount_minor * Fraction(rate) * Fraction(10) ** (to_scale - scale))
+    minor: int = round(Fraction(Decimal(text)) * 10**scale)
+    return minor

@@ -27,7 +27,8 @@ def post(
     The ledger's row is locked first, so that postings to one ledger happen one
     after the other: a sequence without gaps needs that, and of two that post
     one id at once the second sees what the first has committed. Accounts are
-    locked in the order of their ids.
+    locked in the order of their ids. A caller that posts to several ledgers in
+    one transaction does so in the order of their ids, or meets deadlocks.
 
     Args:
         connection: An open transaction that writes; the caller commits.
