@@ -108,10 +108,11 @@ def bindings(method: MethodDescriptor) -> Iterator[Binding]:
         PolicyError: A rule has no path, an unusable HTTP method, or additional
             bindings inside additional bindings.
     """
+    extension: Any = annotations_pb2.http  # its generated type is too wide for pyright
     options = method.GetOptions()
-    if not options.HasExtension(annotations_pb2.http):
+    if not options.HasExtension(extension):
         return
-    rule: http_pb2.HttpRule = options.Extensions[annotations_pb2.http]
+    rule: http_pb2.HttpRule = options.Extensions[extension]
     yield _binding(method, rule)
     for additional in rule.additional_bindings:
         if additional.additional_bindings:
@@ -234,7 +235,7 @@ class _Reader:
 
 
 class _Node:
-    """What can follow the segments so far: further segments, an end, or a `**`; both by verb and HTTP method."""
+    """What can follow the segments so far: further ones, an end, or `**` (by verb and HTTP method)."""
 
     __slots__ = ("ends", "literals", "star", "tails")
 

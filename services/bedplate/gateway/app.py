@@ -1,0 +1,330 @@
+"""The gateway: HTTP requests in, calls of the pipeline, HTTP responses out.
+
+It knows no sockets. A door gives `open` the head of a request, which answers at
+once or says how large the body may be, and `respond` the whole of it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bedplate.contract.headers import AUTHORIZATION, REQUEST_ID, TRACEPARENT
+from bedplate.contract.policy import PolicyError, Visibility
+from bedplate.errors import Kind, Refusal
+from bedplate.gateway import problem
+from bedplate.gateway.exchange import Request, Response, header_lines
+from bedplate.gateway.routes import Match, Route, Routes, bindings, parse
+from bedplate.gateway.transcode import Plan
+from bedplate.pipeline.call import Call
+from bedplate.pipeline.compile import Method
+from bedplate.pipeline.failure import Failure, FailureMaker
+from bedplate.pipeline.unknown import LABEL
+from bedplate.telemetry.recorder import Recorder, Telemetry
+
+# Request headers that become metadata of the call; no other ever does.
+_METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID)
+
+# A caller's own id is sent back and logged, so it is short and plain.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+_GRPC_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
+_GRPC_UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
+
+# What a handler may set, and what is the gateway's own.
+_RESPONSE_HEADER = re.compile(r"x-[a-z0-9-]+|etag|location|link")
+_RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
+_OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
+
+_JSON_HEADERS = (
+    "content-type: application/json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+)
+
+Page = Callable[[], Response]
+
+
+class _Endpoint:
+    """Where a request goes: a method, and the plan of one of its bindings."""
+
+    __slots__ = ("method", "plan", "request_bytes")
+
+    def __init__(self, method: Method, plan: Plan) -> None:
+        self.method = method
+        self.plan = plan
+        self.request_bytes = method.policy.request_bytes
+
+
+class Gateway:
+    """Serves methods as HTTP and JSON.
+
+    Raises:
+        PolicyError: Two bindings answer the same requests, or a binding does
+            not fit its method. The text names them.
+    """
+
+    def __init__(
+        self,
+        methods: Iterable[Method],
+        telemetry: Telemetry,
+        *,
+        ready: Callable[[], bool],
+        pages: Mapping[str, Page] = {},
+    ) -> None:
+        """Prepare the routes.
+
+        Args:
+            methods: All methods of the process; those without a rule, or not
+                visible to partners, get no route.
+            telemetry: Where calls are recorded.
+            ready: Whether the process wants new callers.
+            pages: Further pages by path, such as `/openapi.json`.
+        """
+        self._telemetry = telemetry
+        self._ready = ready
+        self._recorder = Recorder(telemetry, LABEL)
+        self._failures = FailureMaker({}, domain="bedplate", strict=False)
+        served = [method for method in methods if is_served(method)]
+        self._routes = Routes()
+        for route in _routes(served):
+            self._routes.add(route)
+        self._pages: dict[str, Page] = {
+            "/healthz": lambda: page("application/json", b'{"status":"live"}'),
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+            **pages,
+        }
+        files = [method.descriptor.containing_service.file for method in served]
+        for path, body in problem.pages(files).items():
+            self._pages[path] = _fixed("application/json", body)
+        for path in self._pages:
+            self._check_free(path)
+
+    def _check_free(self, path: str) -> None:
+        found = self._routes.match("GET", path)
+        if isinstance(found, Match) and found.route.template.text == path:
+            raise PolicyError(f"{found.route.place}: the path {path} is the server's own; choose another.")
+
+    def open(self, request: Request) -> int | Response:
+        """Find what a request is for: how many bytes its body may have, or the answer to it."""
+        try:
+            return self._open(request)
+        except Refusal as refusal:
+            return self.refuse(request, refusal, peer=request.peer)
+
+    def _open(self, request: Request) -> int | Response:
+        http_method = request.method
+        own = self._pages.get(request.path)
+        if own is not None:
+            if http_method in ("GET", "HEAD"):
+                return own()
+            return self._other_method(request, frozenset({"GET"}))
+        found = self._routes.match(http_method, request.path)
+        if http_method == "HEAD" and not isinstance(found, Match) and "GET" in found:
+            found = self._routes.match("GET", request.path)
+        if isinstance(found, Match):
+            endpoint: _Endpoint = found.route.target
+            request.target = endpoint
+            request.values = found.values
+            return endpoint.request_bytes
+        return self._other_method(request, found)
+
+    def _other_method(self, request: Request, allow: frozenset[str]) -> Response:
+        if not allow and request.path != "*":
+            raise Refusal(
+                Kind.NOT_FOUND,
+                "ROUTE_NOT_FOUND",
+                "There is nothing at this path; /openapi.json lists what this server answers.",
+            )
+        methods = {*allow, "OPTIONS"} | ({"HEAD"} if "GET" in allow else set())
+        listed = ", ".join(sorted(methods))
+        if request.method == "OPTIONS":
+            return Response(204, header_lines([("allow", listed), ("cache-control", "no-store")]), b"")
+        refusal = Refusal(
+            Kind.UNSUPPORTED,
+            "HTTP_METHOD_NOT_ALLOWED",
+            f"This path does not answer {request.method}; use one of: {listed}.",
+        )
+        return self.refuse(request, refusal, peer=request.peer, fields=[("allow", listed)])
+
+    async def respond(self, request: Request) -> Response:
+        """Run the call that a request is for; `open` found it and the body is in.
+
+        Raises:
+            asyncio.CancelledError: The door cancelled the call.
+        """
+        endpoint: _Endpoint = request.target
+        call = request.call = self._call(request, endpoint)
+        try:
+            call.requested_timeout_s = _timeout_s(request.headers)
+        except Refusal as refusal:
+            return self._answer(endpoint.method.refuse(call, refusal), call)
+        try:
+            message = await endpoint.method.unary(call, request)
+        except Failure as failure:
+            return self._answer(failure, call)
+        try:
+            body = endpoint.plan.encode(message)
+        except Exception as error:  # a response that has no JSON form
+            return self._answer(self._fault(call, error), call)
+        fields = f"{_JSON_HEADERS}{_ids(call)}"
+        if call.response_headers:
+            fields += _further(call.response_headers)
+        return Response(200, fields.encode("latin-1"), body)
+
+    def refuse(
+        self,
+        request: Request | None,
+        refusal: Refusal,
+        *,
+        peer: str = "",
+        status: int = 0,
+        fields: Iterable[tuple[str, str]] = (),
+    ) -> Response:
+        """The answer to a request that does not become a call, or to what is no request (None); recorded."""
+        if request is not None and request.target is not None:
+            endpoint: _Endpoint = request.target
+            call = self._call(request, endpoint)
+            failure = endpoint.method.refuse(call, refusal)
+        else:
+            metadata = _metadata(request.headers) if request is not None else {}
+            call = Call(method="", door="http", decode=_nothing, peer=peer, metadata=metadata)
+            self._recorder.begin(call)
+            failure = self._failures.from_exception(refusal, call)
+            self._recorder.end(call, failure.code, failure.reason)
+        return self._answer(failure, call, status=status, fields=fields)
+
+    def _call(self, request: Request, endpoint: _Endpoint) -> Call:
+        call = Call(
+            method=endpoint.method.name,
+            door="http",
+            decode=endpoint.plan.decode,
+            peer=request.peer,
+            metadata=_metadata(request.headers),
+        )
+        # The deadline counts from the request's head, not from the end of a slow body.
+        call.started = request.started
+        return call
+
+    def _answer(
+        self, failure: Failure, call: Call, *, status: int = 0, fields: Iterable[tuple[str, str]] = ()
+    ) -> Response:
+        response = problem.problem(failure, trace_id=call.trace_id, status=status, fields=fields)
+        response.fields += _ids(call).encode("latin-1")
+        return response
+
+    def _fault(self, call: Call, error: Exception) -> Failure:
+        """The answer to a call that succeeded and whose response cannot be written; logged as a fault."""
+        failure = self._failures.from_exception(error, call)
+        self._telemetry.log.write(
+            "error",
+            "fault",
+            {
+                "method": call.method,
+                "door": "http",
+                "trace_id": call.trace_id,
+                "error_id": call.error_id,
+                "error": type(error).__name__,
+            },
+        )
+        return failure
+
+    def _readyz(self) -> Response:
+        if self._ready():
+            return page("application/json", b'{"status":"ready"}')
+        return page("application/json", b'{"status":"not ready"}', status=503)
+
+    def _metrics(self) -> Response:
+        return page(CONTENT_TYPE_LATEST, generate_latest(self._telemetry.registry))
+
+
+def is_served(method: Method) -> bool:
+    """Whether a method has routes: unary, visible to partners or all, and with an http rule."""
+    streams = method.client_streaming or method.server_streaming
+    visible = method.policy.visibility is not Visibility.INTERNAL
+    return visible and not streams and any(bindings(method.descriptor))
+
+
+def _routes(methods: Iterable[Method]) -> Iterator[Route]:
+    for method in methods:
+        for binding in bindings(method.descriptor):
+            try:
+                template = parse(binding.path)
+            except PolicyError as error:
+                raise PolicyError(f"{method.name}: {error}") from None
+            plan = Plan(method, binding, template)
+            yield Route(binding.http_method, template, method.name, _Endpoint(method, plan))
+
+
+def page(content_type: str, body: bytes, *, status: int = 200, fields: Mapping[str, str] = {}) -> Response:
+    """A response that is no call's."""
+    headers = {
+        "content-type": content_type,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        **fields,
+    }
+    return Response(status, header_lines(headers.items()), body)
+
+
+def _fixed(content_type: str, body: bytes) -> Page:
+    response = page(content_type, body)
+    return lambda: response
+
+
+def _nothing(_: Any) -> Any:
+    raise AssertionError("a request that became no call is not decoded")
+
+
+def _metadata(headers: Mapping[str, str]) -> dict[str, str | bytes]:
+    metadata: dict[str, str | bytes] = {name: headers[name] for name in _METADATA if name in headers}
+    own = headers.get(REQUEST_ID)
+    if own is not None and not _REQUEST_ID.fullmatch(own):
+        del metadata[REQUEST_ID]
+    return metadata
+
+
+def _ids(call: Call) -> str:
+    trace_id = call.trace_id
+    own = call.metadata.get(REQUEST_ID, trace_id)
+    return f"x-request-id: {own!s}\r\nx-trace-id: {trace_id}\r\n"
+
+
+def _further(headers: Iterable[tuple[str, str | bytes]]) -> str:
+    """Header lines of what a handler set, as far as it may reach callers outside."""
+    return "".join(
+        f"{name}: {value}\r\n"
+        for name, value in headers
+        if isinstance(value, str)
+        and name not in _OWN_HEADERS
+        and _RESPONSE_HEADER.fullmatch(name)
+        and _RESPONSE_VALUE.fullmatch(value)
+    )
+
+
+def _timeout_s(headers: Mapping[str, str]) -> float | None:
+    """What the caller asks for, seconds; None: nothing.
+
+    Raises:
+        Refusal: HTTP_MALFORMED: a header is malformed, or both are there.
+    """
+    grpc, seconds = headers.get("grpc-timeout"), headers.get("x-server-timeout")
+    if grpc is None and seconds is None:
+        return None
+    if grpc is not None and seconds is not None:
+        raise _bad_timeout("Both grpc-timeout and x-server-timeout are there; send one.")
+    if seconds is not None:
+        if not _SECONDS.fullmatch(seconds):
+            raise _bad_timeout("x-server-timeout is malformed; send seconds, such as 2.5.")
+        return float(seconds)
+    found = _GRPC_TIMEOUT.fullmatch(grpc or "")
+    if found is None:
+        raise _bad_timeout(
+            "grpc-timeout is malformed; send at most 8 digits and one of H, M, S, m, u, n, such as 2500m."
+        )
+    return int(found[1]) * _GRPC_UNIT_S[found[2]]
+
+
+def _bad_timeout(sentence: str) -> Refusal:
+    return Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence)

@@ -1,0 +1,176 @@
+"""Failures as problem details (RFC 9457), with all that google.rpc says about them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from google.protobuf.descriptor import FileDescriptor
+from google.rpc import status_pb2
+
+from bedplate.contract import reasons
+from bedplate.contract.reasons import Reason
+from bedplate.gateway.exchange import Response, header_lines
+from bedplate.gateway.json_encode import EncodeError, encoder
+from bedplate.pipeline.failure import Failure
+
+PROBLEM_TYPE = "application/problem+json"
+PROBLEMS = "/problems/"
+
+# The usual HTTP status of each code; 499 is nginx's for a caller that went away.
+_STATUS_OF_CODE = {
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INVALID_ARGUMENT": 400,
+    "DEADLINE_EXCEEDED": 504,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+    "UNAUTHENTICATED": 401,
+}
+
+# Where HTTP has a status that says more than the code does. Platform reasons only.
+_STATUS_OF_REASON = {
+    "MESSAGE_TOO_LARGE": 413,
+    "CONTENT_TYPE_UNSUPPORTED": 415,
+    "HTTP_METHOD_NOT_ALLOWED": 405,
+    "HTTP_HEADERS_TOO_LARGE": 431,
+    "HTTP_TOO_SLOW": 408,
+}
+
+# RFC 6750: a request without a credential gets no error code.
+_CHALLENGE = 'Bearer realm="bedplate"'
+_CHALLENGE_INVALID = 'Bearer realm="bedplate", error="invalid_token"'
+
+_TYPE_URL = "type.googleapis.com/google.rpc."
+
+
+def http_status(code: str, reason: str, domain: str) -> int:
+    """The HTTP status of a failure."""
+    if domain == "bedplate" and reason in _STATUS_OF_REASON:
+        return _STATUS_OF_REASON[reason]
+    return _STATUS_OF_CODE[code]
+
+
+def title(reason: str) -> str:
+    """A reason in words: `LEDGER_NOT_FOUND` is `Ledger not found`."""
+    return reason.replace("_", " ").capitalize().replace("Http ", "HTTP ")
+
+
+def problem(
+    failure: Failure, *, trace_id: str = "", status: int = 0, fields: Iterable[tuple[str, str]] = ()
+) -> Response:
+    """The response that tells a failure.
+
+    Args:
+        failure: What went wrong.
+        trace_id: The call's trace, 32 hex digits; empty for a request that became no call.
+        status: The HTTP status, where it is not the failure's usual one.
+        fields: Further headers, such as `allow`.
+    """
+    found = _Details(failure.status)
+    status = status or http_status(failure.code, failure.reason, found.domain)
+    document: dict[str, Any] = {
+        "type": f"{PROBLEMS}{failure.reason}",
+        "title": title(failure.reason),
+        "status": status,
+        "detail": failure.status.message,
+        "code": failure.code,
+        "reason": failure.reason,
+        "domain": found.domain,
+    }
+    headers = [
+        ("content-type", PROBLEM_TYPE),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        *fields,
+    ]
+    if found.metadata:
+        document["metadata"] = found.metadata
+    if found.violations:
+        document["violations"] = found.violations
+    if found.error_id:
+        document["error_id"] = found.error_id
+    if failure.retry_after_s is not None:
+        document["retry_after"] = failure.retry_after_s
+        headers.append(("retry-after", str(max(1, math.ceil(failure.retry_after_s)))))
+    if trace_id:
+        document["trace_id"] = trace_id
+    document["details"] = found.all
+    if status == 401:
+        missing = failure.reason == "CREDENTIAL_MISSING"
+        headers.append(("www-authenticate", _CHALLENGE if missing else _CHALLENGE_INVALID))
+    return Response(status, header_lines(headers), orjson.dumps(document))
+
+
+class _Details:
+    """What the details of a status say, as plain values."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        self.all: list[dict[str, Any]] = []
+        self.domain = ""
+        self.error_id = ""
+        self.metadata: Mapping[str, str] = {}
+        self.violations: list[dict[str, str]] = []
+        for packed in status.details:
+            try:
+                detail = encoder(packed.DESCRIPTOR)(packed)
+            except EncodeError:
+                continue  # a type that this process does not know; the rest still tells
+            self.all.append(detail)
+            self._read(detail)
+
+    def _read(self, detail: dict[str, Any]) -> None:
+        match detail["@type"].removeprefix(_TYPE_URL):
+            case "ErrorInfo":
+                self.domain = detail.get("domain", "")
+                self.metadata = detail.get("metadata", {})
+            case "RequestInfo":
+                self.error_id = detail.get("requestId", "")
+            case "BadRequest":
+                self.violations = [
+                    {
+                        "field": violation.get("field", ""),
+                        "description": violation.get("description", ""),
+                        "rule": violation.get("reason", ""),
+                    }
+                    for violation in detail.get("fieldViolations", ())
+                ]
+
+
+def pages(files: Iterable[FileDescriptor]) -> dict[str, bytes]:
+    """What `/problems/<reason>` answers, by path: each reason of the platform and of these files.
+
+    A reason that two services declare has one page that lists both.
+    """
+    declared: dict[str, list[Reason]] = {}
+    for found in [reasons.platform(), *(reasons.of_file(file) for file in dict.fromkeys(files))]:
+        for reason in found.values():
+            declared.setdefault(reason.name, []).append(reason)
+    return {
+        f"{PROBLEMS}{name}": orjson.dumps(
+            {
+                "reason": name,
+                "title": title(name),
+                "meanings": [
+                    {
+                        "domain": reason.domain,
+                        "code": reason.code,
+                        "status": http_status(reason.code, reason.name, reason.domain),
+                        "retryable": reason.retryable,
+                        "help": reason.help,
+                    }
+                    for reason in meanings
+                ],
+            }
+        )
+        for name, meanings in declared.items()
+    }

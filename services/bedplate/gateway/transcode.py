@@ -1,0 +1,347 @@
+"""Makes a method's request out of an HTTP request: path, query and body, by one binding.
+
+What can be decided from the contract is decided at start, in `Plan`. A field
+may come from exactly one place: what stands in the path may stand neither in
+the query nor in the body.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import orjson
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from bedplate.contract.policy import PolicyError
+from bedplate.errors import Kind, Refusal, Violation
+from bedplate.gateway import json_plan
+from bedplate.gateway.exchange import Request
+from bedplate.gateway.json_encode import encoder, field_encoder, is_special
+from bedplate.gateway.json_parse import KEY_SHOWN_MAX, parse
+from bedplate.gateway.json_text import VIOLATIONS_MAX, Unfit, join, refusal
+from bedplate.gateway.routes import Binding, Template, unescape
+from bedplate.gateway.text_value import takes_text, text_reader
+from bedplate.pipeline.compile import Method
+
+# Names of query parameters that a plan remembers; a message that holds itself
+# has endlessly many.
+PARAMETERS_MAX = 1_000
+
+# Steps of a parameter's path, such as `a.b.c`; protobuf reads messages at most
+# 100 deep.
+STEPS_MAX = 32
+
+_CONTENT_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field that one text can set.
+
+    Attributes:
+        path: Its path in the request, dotted, by proto names.
+        parents: The messages on the way to it.
+        leaf: The field.
+        read: Makes a value of a text and the path.
+    """
+
+    path: str
+    parents: tuple[FieldDescriptor, ...]
+    leaf: FieldDescriptor
+    read: Callable[[str, str], Any]
+
+    def set(self, message: Message, text: str) -> None:
+        """Set the field in a request, or append to it.
+
+        Raises:
+            Refusal: INVALID_REQUEST: the text does not fit, or the field shares
+                a oneof with one that is set.
+        """
+        value = self.read(text, self.path)
+        for parent in self.parents:
+            self._check(message, parent)
+            message = getattr(message, parent.name)
+        leaf = self.leaf
+        if leaf.containing_oneof is not None:
+            self._check(message, leaf)
+        if leaf.is_repeated:
+            getattr(message, leaf.name).append(value)
+        elif leaf.message_type is not None:
+            getattr(message, leaf.name).CopyFrom(value)
+        else:
+            setattr(message, leaf.name, value)
+
+    def _check(self, message: Message, field: FieldDescriptor) -> None:
+        oneof = field.containing_oneof
+        other = message.WhichOneof(oneof.name) if oneof is not None else None
+        if other is not None and other != field.name:
+            sentence = f"Only one of {field.name} and {other} may be set; send one."
+            raise refusal([Violation(self.path, sentence, "http.oneof")])
+
+
+class Plan:
+    """How requests of one binding become messages, and its responses JSON.
+
+    Raises:
+        PolicyError: The binding does not fit the method's messages. The text
+            names the method, the template and the field.
+    """
+
+    def __init__(self, method: Method, binding: Binding, template: Template) -> None:
+        self._class = method.request_class
+        self._descriptor: Descriptor = method.descriptor.input_type
+        self._place = f"{method.name} ({binding.http_method} {binding.path})"
+        self._variables = tuple(self._variable(variable.path) for variable in template.variables)
+        self._from_path = frozenset(field.path for field in self._variables)
+        self._body = binding.body
+        self._below: Descriptor | None = self._descriptor
+        self._convert = self._body_plan(binding)
+        self._taken = tuple(self._taken_from_body())
+        self._parameters: dict[str, _Field] = {}
+        self.encode = self._encoder(method.descriptor.output_type, binding.response_body)
+
+    def _wrong(self, why: str) -> PolicyError:
+        return PolicyError(f"{self._place}: {why}")
+
+    def _variable(self, path: str) -> _Field:
+        found = _resolve(self._descriptor, path, json_names=False)
+        if isinstance(found, Violation):
+            raise self._wrong(f"the path's field {path} is no field of {self._descriptor.full_name}.")
+        if found.leaf.is_repeated or found.leaf.message_type is not None:
+            raise self._wrong(f"the path's field {path} must be a single number, string, boolean or enum.")
+        return found
+
+    def _body_plan(self, binding: Binding) -> Callable[[Any], dict[str, Any]] | None:
+        if not binding.body:
+            return None
+        if binding.http_method in ("GET", "HEAD"):
+            raise self._wrong("a GET has no body; leave `body` out.")
+        if binding.body == "*":
+            if is_special(self._descriptor):
+                raise self._wrong(
+                    f"{self._descriptor.full_name} has a JSON form of its own; wrap it in a message."
+                )
+            return json_plan.message(self._descriptor)
+        field = self._descriptor.fields_by_name.get(binding.body)
+        if field is None:
+            raise self._wrong(f"the body's field {binding.body} is no field of {self._descriptor.full_name}.")
+        if field.name in self._from_path:
+            raise self._wrong(f"the field {field.name} cannot come from the path and from the body.")
+        self._below = None if json_plan.is_map(field) else field.message_type
+        part = json_plan.nullable_field(field)
+        name = field.name
+
+        def convert(value: Any) -> dict[str, Any]:
+            try:
+                return {name: part(value)}
+            except Unfit as unfit:
+                raise Unfit(below=unfit.under(name)) from None
+
+        return convert
+
+    def _taken_from_body(self) -> Iterator[tuple[str, tuple[FieldDescriptor, ...]]]:
+        """The path's fields that the body could hold too: path, and the steps to it in its JSON."""
+        for variable in self._variables:
+            steps = (*variable.parents, variable.leaf)
+            if self._body == "*":
+                yield variable.path, steps
+            elif steps[0].name == self._body:
+                yield variable.path, steps[1:]
+
+    def _encoder(self, descriptor: Descriptor, name: str) -> Callable[[Message], bytes]:
+        if not name:
+            whole = encoder(descriptor)
+            return lambda message: orjson.dumps(whole(message))
+        field = descriptor.fields_by_name.get(name)
+        if field is None:
+            raise self._wrong(f"the response_body's field {name} is no field of {descriptor.full_name}.")
+        part = field_encoder(field)
+
+        def encode(message: Message) -> bytes:
+            unset = field.has_presence and not message.HasField(name)
+            return orjson.dumps(None if unset else part(getattr(message, name)))
+
+        return encode
+
+    def decode(self, request: Request) -> Message:
+        """The method's request message; this is the call's `decode`.
+
+        Raises:
+            Refusal: INVALID_REQUEST, MALFORMED_REQUEST, HTTP_MALFORMED or
+                CONTENT_TYPE_UNSUPPORTED.
+        """
+        message = self._class(**self._from_body(request)) if request.body else self._class()
+        for variable, text in zip(self._variables, request.values, strict=True):
+            variable.set(message, text)
+        if request.query:
+            self._add_query(message, request.query)
+        return message
+
+    def _from_body(self, request: Request) -> dict[str, Any]:
+        if self._convert is None:
+            sentence = "This call takes no body; leave it out."
+            raise refusal([Violation("", sentence, "http.no_body")])
+        check_content_type(request.headers)
+        value = self._parse(request.body)
+        try:
+            self._check_taken(value)
+            return self._convert(value)
+        except Unfit as unfit:
+            raise refusal(unfit.violations) from None
+
+    def _parse(self, body: bytes) -> Any:
+        try:
+            return parse(body, self._below)
+        except Refusal as error:
+            if self._body == "*" or not error.violations:
+                raise
+            name = self._body
+            listed = [Violation(join(name, v.field), v.sentence, v.rule) for v in error.violations]
+            raise refusal(listed) from None
+
+    def _check_taken(self, value: Any) -> None:
+        """Refuse a body that holds a field of the path; null is no value."""
+        for path, steps in self._taken:
+            if _holds(value, steps):
+                raise Unfit(below=[Violation(path, _twice("path", "body"), "http.twice")])
+
+    def _add_query(self, message: Message, query: str) -> None:
+        seen: set[str] = set()
+        faults: list[Violation] = []
+        for name, text in _pairs(query):
+            try:
+                found = self._parameter(name)
+                if isinstance(found, Violation):
+                    faults.append(found)
+                elif found.path in seen and not found.leaf.is_repeated:
+                    sentence = "The parameter stands twice; send it once."
+                    faults.append(Violation(found.path, sentence, "http.twice"))
+                else:
+                    seen.add(found.path)
+                    found.set(message, text)
+            except Refusal as error:
+                faults.extend(error.violations)
+            if len(faults) >= VIOLATIONS_MAX:
+                break
+        if faults:
+            raise refusal(faults)
+
+    def _parameter(self, name: str) -> _Field | Violation:
+        known = self._parameters.get(name)
+        if known is not None:
+            return known
+        found = self._check_parameter(_resolve(self._descriptor, name, json_names=True))
+        if isinstance(found, _Field) and len(self._parameters) < PARAMETERS_MAX:
+            self._parameters[name] = found
+        return found
+
+    def _check_parameter(self, found: _Field | Violation) -> _Field | Violation:
+        if isinstance(found, Violation):
+            return found
+        if found.path in self._from_path:
+            return Violation(found.path, _twice("path", "query"), "http.twice")
+        if self._body == "*" or found.path.partition(".")[0] == self._body:
+            sentence = "This field comes from the body; leave it out of the query."
+            return Violation(found.path, sentence, "http.twice")
+        return found
+
+
+def _twice(one: str, other: str) -> str:
+    return f"The field stands in the {one} and in the {other}; send it in the {one} only."
+
+
+def _holds(value: Any, steps: tuple[FieldDescriptor, ...]) -> bool:
+    """Whether a JSON value has a value at a path, under either name of each field."""
+    if not steps:
+        return value is not None
+    if type(value) is not dict:
+        return False
+    first, rest = steps[0], steps[1:]
+    return any(name in value and _holds(value[name], rest) for name in {first.name, first.json_name})
+
+
+def _resolve(descriptor: Descriptor, name: str, *, json_names: bool) -> _Field | Violation:
+    """The field that a dotted path names, or what to answer when it names none that a text can set."""
+    *above, last = name.split(".")
+    parents: list[FieldDescriptor] = []
+    prefix = ""
+    for step in above[:STEPS_MAX]:
+        parent = _named(descriptor, step, json_names)
+        if parent is None:
+            return _unknown(descriptor, prefix, name, step)
+        below = parent.message_type
+        if below is None or parent.is_repeated or is_special(below):
+            sentence = "There is nothing below this field that a parameter can set."
+            return Violation(prefix + parent.name, sentence, "http.parameter")
+        parents.append(parent)
+        prefix += f"{parent.name}."
+        descriptor = below
+    field = _named(descriptor, last, json_names) if len(above) <= STEPS_MAX else None
+    if field is None:
+        return _unknown(descriptor, prefix, name, last)
+    path = prefix + field.name
+    if not takes_text(field):
+        return Violation(path, _no_text(field, path), "http.parameter")
+    return _Field(path, tuple(parents), field, text_reader(field))
+
+
+def _named(descriptor: Descriptor, name: str, json_names: bool) -> FieldDescriptor | None:
+    field = descriptor.fields_by_name.get(name)
+    if field is None and json_names:
+        return next((field for field in descriptor.fields if field.json_name == name), None)
+    return field
+
+
+def _unknown(descriptor: Descriptor, prefix: str, name: str, step: str) -> Violation:
+    near = get_close_matches(step[:KEY_SHOWN_MAX], [field.name for field in descriptor.fields], n=1)
+    hint = f"did you mean {prefix}{near[0]}?" if near else "leave it out."
+    return Violation(
+        name[: 2 * KEY_SHOWN_MAX], f"There is no such parameter; {hint}", "http.unknown_parameter"
+    )
+
+
+def _no_text(field: FieldDescriptor, path: str) -> str:
+    below = field.message_type
+    if below is None or field.is_repeated or is_special(below):
+        return "This field cannot be a parameter."
+    example = next((f.name for f in below.fields if takes_text(f)), None)
+    if example is None:
+        return "This field cannot be a parameter."
+    return f"This field is a message; send its fields, such as {path}.{example}."
+
+
+def _pairs(query: str) -> Iterator[tuple[str, str]]:
+    """Names and values of a query string; a plus sign is a space."""
+    for part in query.split("&"):
+        if not part:
+            continue
+        name, _, text = part.partition("=")
+        yield _unescape(name), _unescape(text)
+
+
+def _unescape(text: str) -> str:
+    return unescape(text.replace("+", " ") if "+" in text else text)
+
+
+def check_content_type(headers: dict[str, str]) -> None:
+    """Refuse a body that is not plain JSON in UTF-8.
+
+    Raises:
+        Refusal: CONTENT_TYPE_UNSUPPORTED.
+    """
+    content_type = headers.get("content-type", "")
+    if content_type != "application/json" and not _CONTENT_TYPE.fullmatch(content_type):
+        raise Refusal(
+            Kind.INVALID,
+            "CONTENT_TYPE_UNSUPPORTED",
+            "The body must be JSON in UTF-8; send `content-type: application/json`.",
+        )
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(
+            Kind.INVALID,
+            "CONTENT_TYPE_UNSUPPORTED",
+            "The body is compressed and may not be; send it without `content-encoding`.",
+        )

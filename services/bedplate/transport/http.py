@@ -1,0 +1,204 @@
+"""The HTTP door: HTTP/1.1 on the process's own event loop, with limits on everything.
+
+A server of ours over httptools, because uvicorn has none of these limits and
+hands over a body only after ASGI's queues; see docs/decisions.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from bedplate.errors import Kind, Refusal
+from bedplate.gateway.app import Gateway
+from bedplate.pipeline.compile import Method
+from bedplate.settings import Settings
+from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport.http_connection import DateLine, HttpConnection, last_words
+from bedplate.transport.http_tls import TlsGreeting
+from bedplate.transport.tls import TlsFiles
+
+# Bytes of request bodies that all connections hold together. A caller without
+# a key can fill a body too: 1000 connections of 4 MiB would end the process.
+HELD_MAX_BYTES = 256 * 1024 * 1024
+
+# Connections wait for `accept` in the kernel; more are refused by it.
+BACKLOG = 512
+
+# How often connections are looked at; a limit is kept to a quarter of itself
+# or this, whichever is shorter. Seconds.
+SWEEP_MAX_S = 0.5
+SWEEP_MIN_S = 0.01
+
+# How long calls that were told that the process stops may take to answer, seconds.
+LAST_WORD_S = 1.0
+
+
+class Held(Protocol):
+    """What the door counts and ends: a connection, or one whose TLS handshake is not done."""
+
+    def check(self, now: float) -> None:
+        """End what takes too long; `now` is `time.monotonic` seconds."""
+        ...
+
+    def drain(self) -> None:
+        """Take no new request, and close when what is in is answered."""
+        ...
+
+    def stop(self) -> None:
+        """End what runs, with an answer."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        ...
+
+
+class HttpDoor:
+    """Serves methods over HTTP.
+
+    Attributes:
+        address: Where it listens, `host:port`, once it was started.
+        gateway: What answers the requests.
+        settings: Address and limits.
+        loop: The event loop, once it was started.
+        ready: Whether the process wants new callers; while not, every response
+            asks its caller to connect elsewhere.
+        date: The Date header line of now.
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        settings: Settings,
+        telemetry: Telemetry,
+        ready: Callable[[], bool],
+    ) -> None:
+        """Prepare a door.
+
+        Args:
+            methods: What it serves, by full name; those without an http rule get no route.
+            settings: Address, limits and TLS.
+            telemetry: Where calls are recorded.
+            ready: Whether the process wants new callers.
+
+        Raises:
+            PolicyError: The http rules contradict each other or their methods.
+            TlsError: The TLS files cannot be used.
+        """
+        self.settings = settings
+        self.gateway = Gateway(methods.values(), telemetry, ready=ready)
+        self.ready = ready
+        self.date = DateLine()
+        self.address = ""
+        self._tls = TlsFiles.from_settings(settings)
+        self._context: ssl.SSLContext | None = None
+        if self._tls is not None:
+            self._context = self._tls.ssl_context()
+            self._context.set_alpn_protocols(["http/1.1"])
+        self._connections: set[Held] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._held = 0
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The address is taken, or is none of this machine's.
+        """
+        self.loop = asyncio.get_running_loop()
+        host, _, port = self.settings.http_address.rpartition(":")
+        try:
+            self._server = await self.loop.create_server(
+                self._accept, host.strip("[]"), int(port), backlog=BACKLOG, reuse_port=False
+            )
+        except OSError as error:
+            raise OSError(
+                f"cannot listen on {self.settings.http_address} for HTTP; free the port, or set "
+                f"BEDPLATE_HTTP_ADDRESS to another than {port}"
+            ) from error
+        self.address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
+        self._sweep()
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more requests, let those that run finish, and end the others with an answer.
+
+        Returns when all connections are gone. Called again with a shorter
+        grace, it stops sooner.
+        """
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._connections):
+            connection.drain()
+        await self._emptied(grace_s)
+        for connection in list(self._connections):
+            connection.stop()
+        await self._emptied(LAST_WORD_S)
+        for connection in list(self._connections):
+            connection.abort()
+        await self._empty.wait()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    async def _emptied(self, limit_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), limit_s)
+
+    # For the connections.
+
+    def add(self, connection: Held) -> bool:
+        """Count a connection; False when there are as many as there may be."""
+        if len(self._connections) >= self.settings.http_connections:
+            return False
+        self._connections.add(connection)
+        self._empty.clear()
+        return True
+
+    def discard(self, connection: Held) -> None:
+        """Count a connection no more."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    def crowded(self) -> bytes:
+        """What a connection too many gets."""
+        refusal = Refusal(
+            Kind.UNAVAILABLE,
+            "HTTP_CROWDED",
+            "The server has as many connections as it may; call again later, or use one for many requests.",
+            retry_after_s=1.0,
+        )
+        return last_words(self.gateway.refuse(None, refusal), self.date())
+
+    def reserve(self, size: int) -> bool:
+        """Ask for room for bytes of a body; False: there is none."""
+        if self._held + size > HELD_MAX_BYTES:
+            return False
+        self._held += size
+        return True
+
+    def release(self, size: int) -> None:
+        """Give the room of a body back."""
+        self._held -= size
+
+    def _accept(self) -> asyncio.Protocol:
+        if self._tls is None or self._context is None:
+            return HttpConnection(self)
+        return TlsGreeting(self, self._tls, self._context)
+
+    def _sweep(self) -> None:
+        settings = self.settings
+        now = time.monotonic()
+        for connection in list(self._connections):
+            connection.check(now)
+        shortest_s = min(settings.http_header_s, settings.http_body_s, settings.http_idle_s)
+        every_s = min(SWEEP_MAX_S, max(SWEEP_MIN_S, shortest_s / 4))
+        self._sweeper = self.loop.call_later(every_s, self._sweep)

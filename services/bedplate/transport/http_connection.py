@@ -1,0 +1,246 @@
+"""One HTTP/1 connection: requests to the gateway one after the other, responses out.
+
+Its limits are of time: for a request to come in (the reader's), for the caller
+to take its response, and for a closed connection to be gone. The door looks at
+`check` a few times a second instead of setting timers for every request.
+"""
+
+import asyncio
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from bedplate.gateway.exchange import Response
+from bedplate.transport.http_reader import Arrival, Reader, State, Stop
+
+if TYPE_CHECKING:
+    from bedplate.transport.http import HttpDoor
+
+# After a refusal the rest of the request is read and dropped, so long and so
+# many bytes at most: closing at once would reset the connection, and the
+# caller would never see the answer.
+LINGER_S = 5.0
+LINGER_MAX_BYTES = 64 * 1024 * 1024
+
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+} | {499: b"HTTP/1.1 499 Client Closed Request\r\n"}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE = b"connection: close\r\n\r\n"
+
+
+class HttpConnection(asyncio.Protocol):
+    """A connection, from its first byte to its last."""
+
+    def __init__(self, door: "HttpDoor") -> None:
+        self._door = door
+        self._gateway = door.gateway
+        self._transport: asyncio.Transport | None = None
+        self._reader: Reader | None = None
+        self._running: Arrival | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._draining = False
+        self._stuck_due = 0.0  # when the caller must have taken what was sent; 0: it does
+        self._closed_due = 0.0  # when the connection must be gone; 0: it is open
+        self._dropped = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin, unless there are as many connections as there may be."""
+        if not self._door.add(self):
+            transport.write(self._door.crowded())
+            transport.close()
+            return
+        self._transport = transport
+        self._reader = Reader(
+            self._gateway,
+            self._door.settings,
+            peer=_peer(transport.get_extra_info("peername")),
+            reserve=self._door.reserve,
+            proceed=self._proceed,
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The caller went away, or all is said; what runs is cancelled."""
+        reader, self._transport, self._reader = self._reader, None, None
+        if reader is None:
+            return
+        waiting = [*reader.arrivals, self._running] if self._running is not None else reader.arrivals
+        self._door.release(reader.held + sum(len(a.request.body) for a in waiting if a.request is not None))
+        self._running = None
+        if self._task is not None:
+            self._task.cancel()
+        self._door.discard(self)
+
+    def eof_received(self) -> None:
+        """The caller sends no more: it counts as gone, for half-closed looks like dead."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        reader = self._reader
+        if reader is None or self._transport is None:
+            return
+        if self._closed_due:
+            self._dropped += len(data)
+            if self._dropped > LINGER_MAX_BYTES:
+                self._transport.abort()
+            return
+        try:
+            reader.feed(data)
+        except Stop as stop:
+            self._end(reader, stop.response)
+        if self._running is None:
+            self._next()
+
+    def check(self, now: float) -> None:
+        """End what takes too long; `now` is `time.monotonic` seconds."""
+        reader, transport = self._reader, self._transport
+        if reader is None or transport is None:
+            return
+        if 0 < self._closed_due < now or 0 < self._stuck_due < now:
+            transport.abort()
+        elif 0 < reader.due < now and not self._closed_due:
+            if reader.state is State.IDLE:
+                self._close(linger=False)
+                return
+            try:
+                reader.late()
+            except Stop as stop:
+                self._end(reader, stop.response)
+            if self._running is None:
+                self._next()
+
+    def drain(self) -> None:
+        """Take no new request: close when what is in is answered, at once when nothing is."""
+        self._draining = True
+        reader = self._reader
+        if reader is not None and self._running is None and reader.state is State.IDLE:
+            self._close(linger=False)
+
+    def stop(self) -> None:
+        """End what runs: the process stops and its grace is over."""
+        if self._running is not None and self._task is not None:
+            request = self._running.request
+            assert request is not None
+            if request.call is None:  # its task has not begun, and cancelled now it never would
+                self._door.loop.call_soon(self.stop)
+                return
+            request.call.stopped = True
+            self._task.cancel()
+        elif not self._closed_due:
+            self._close(linger=False)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause_writing(self) -> None:
+        """The caller takes its responses more slowly than they are made."""
+        self._stuck_due = time.monotonic() + self._door.settings.http_body_s
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._stuck_due = 0.0
+        if self._running is None and not self._closed_due:
+            self._next()
+
+    def _proceed(self) -> None:
+        if self._running is None and self._transport is not None:
+            self._transport.write(_CONTINUE)
+
+    def _end(self, reader: Reader, response: Response) -> None:
+        """Let the connection's last response follow those before it."""
+        reader.closed = reader.unread = True
+        reader.state, reader.due = State.IDLE, 0.0
+        self._door.release(reader.held)
+        reader.held = 0
+        reader.arrivals.append(Arrival(None, response, keep=False))
+
+    def _next(self) -> None:
+        """Answer what is in, in its order, as far as it can be done at once; run the rest."""
+        while self._reader is not None and not self._stuck_due and not self._closed_due:
+            if not self._reader.arrivals:
+                if self._draining and self._reader.state is State.IDLE:
+                    self._close(linger=False)
+                else:
+                    self._reader.wait()
+                return
+            arrival = self._reader.arrivals.popleft()
+            if arrival.response is None:
+                self._running = arrival
+                self._task = self._door.loop.create_task(self._run(arrival))
+                return
+            self._write(arrival, arrival.response)
+
+    async def _run(self, arrival: Arrival) -> None:
+        request = arrival.request
+        assert request is not None
+        try:
+            response = await self._gateway.respond(request)
+        finally:
+            self._task = None
+            if self._running is arrival:
+                self._running = None
+                self._door.release(len(request.body))
+        self._write(arrival, response)
+        self._next()
+
+    def _write(self, arrival: Arrival, response: Response) -> None:
+        reader, transport = self._reader, self._transport
+        if reader is None or transport is None:
+            return
+        close = not arrival.keep or (not reader.arrivals and (self._draining or not self._door.ready()))
+        reader.closed = reader.closed or close
+        body = response.body
+        head = [_STATUS_LINES[response.status], response.fields, self._door.date()]
+        if response.status != 204:
+            head.append(b"content-length: %d\r\n" % len(body))
+        head.append(_CLOSE if close else b"\r\n")
+        if arrival.request is None or arrival.request.method != "HEAD":
+            head.append(body)
+        transport.write(b"".join(head))
+        if close:
+            self._close(linger=reader.unread or reader.state is not State.IDLE)
+
+    def _close(self, *, linger: bool) -> None:
+        transport = self._transport
+        if transport is None or self._closed_due:
+            return
+        # A response that is still on its way has as long as one on an open connection.
+        unsent = transport.get_write_buffer_size() > 0
+        self._closed_due = time.monotonic() + (self._door.settings.http_body_s if unsent else LINGER_S)
+        if linger:
+            if transport.can_write_eof():
+                transport.write_eof()
+        else:
+            transport.close()
+
+
+class DateLine:
+    """The Date header, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def __call__(self) -> bytes:
+        """The line of now."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+        return self._line
+
+
+def last_words(response: Response, date: bytes) -> bytes:
+    """A response as the only one of its connection."""
+    length = b"content-length: %d\r\n" % len(response.body)
+    return b"".join((_STATUS_LINES[response.status], response.fields, date, length, _CLOSE, response.body))
+
+
+def _peer(address: object) -> str:
+    if not isinstance(address, tuple):
+        return "unix:"
+    host, port = address[:2]
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"

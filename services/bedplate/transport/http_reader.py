@@ -1,0 +1,340 @@
+"""Reads HTTP/1 requests off a connection, within bounds.
+
+httptools (Node's llhttp, strict) reads the syntax; all bounds are here: bytes
+and number of headers, how large a body the route takes, how much of a body
+nobody wants, how many requests wait. What breaks the rules of HTTP ends the
+connection, because nothing behind it can be trusted to begin where it seems to.
+"""
+
+import enum
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NoReturn
+
+import httptools
+
+from bedplate.errors import Kind, Refusal
+from bedplate.gateway.app import Gateway
+from bedplate.gateway.exchange import HEADERS_READ, Request, Response
+from bedplate.settings import Settings
+
+HEADERS_MAX = 100
+PIPELINE_MAX = 16  # requests that wait behind one that runs
+
+# A body that nobody reads may be so large for the connection to stay open.
+UNREAD_MAX_BYTES = 64 * 1024
+
+# A chunked request may have so many bytes of framing for each byte it may carry.
+FRAMING_FACTOR = 8
+
+_FRAMING = ("host", "content-length", "transfer-encoding", "expect")
+_KNOWN = {name.encode(): name for name in (*HEADERS_READ, *_FRAMING)}
+
+
+class State(enum.Enum):
+    """What a connection waits for."""
+
+    IDLE = enum.auto()  # a request
+    HEAD = enum.auto()  # the rest of its head
+    BODY = enum.auto()  # the rest of its body
+
+
+class Arrival:
+    """A request that is in, with its answer where that is known already.
+
+    Attributes:
+        request: The request; None for what was none.
+        response: Its answer; None: the gateway is to be asked.
+        keep: Whether another request may follow on the connection.
+    """
+
+    __slots__ = ("keep", "request", "response")
+
+    def __init__(self, request: Request | None, response: Response | None, *, keep: bool) -> None:
+        self.request = request
+        self.response = response
+        self.keep = keep
+
+
+class Stop(Exception):  # noqa: N818 - ends the parser's work from inside its callbacks
+    """Nothing more is read: the connection sends this response and closes."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Reader:
+    """Makes requests of bytes.
+
+    Attributes:
+        arrivals: The requests that are in, oldest first; the connection takes them out.
+        state: What of the next request is there.
+        due: When that must have ended, `time.monotonic` seconds; 0: no limit.
+        closed: True once no further request is read.
+        unread: True once bytes came that nobody read.
+        held: Bytes of the unfinished body that are reserved with the door.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        settings: Settings,
+        *,
+        peer: str,
+        reserve: Callable[[int], bool],
+        proceed: Callable[[], None],
+    ) -> None:
+        """Begin.
+
+        Args:
+            gateway: Finds routes and makes refusals.
+            settings: The limits.
+            peer: Address of the caller.
+            reserve: Asks for memory for so many bytes; False: there is none.
+            proceed: Tells the caller to send its body, `100 Continue`.
+        """
+        self._gateway = gateway
+        self._settings = settings
+        self._peer = peer
+        self._reserve = reserve
+        self._proceed = proceed
+        self._parser = httptools.HttpRequestParser(self)
+        self._raw = 0  # bytes since the request began, as they came
+        self.arrivals: deque[Arrival] = deque()
+        self.state = State.IDLE
+        self.due = time.monotonic() + settings.http_header_s
+        self.closed = False
+        self.unread = False
+        self.held = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._count = 0
+        self._version = ""
+        self._request: Request | None = None
+        self._early: Response | None = None
+        self._limit = 0
+        self._body_bytes = 0
+        self._chunks: list[bytes] = []
+
+    def wait(self) -> None:
+        """Nothing runs and nothing is there: the connection is idle from now on."""
+        if self.state is State.IDLE:
+            self.due = time.monotonic() + self._settings.http_idle_s
+
+    def feed(self, data: bytes) -> None:
+        """Read on.
+
+        Raises:
+            Stop: The request is refused, and the connection with it.
+        """
+        if self.closed:
+            self.unread = True
+            return
+        if self.state is State.IDLE:
+            self._begin()
+        self._raw += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # HTTP/1.1 is all that is spoken here, and what follows may be another protocol.
+            self.closed = True
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if isinstance(cause, Stop):
+                raise cause from None
+            raise
+        except httptools.HttpParserInvalidMethodError:
+            self._malformed("The HTTP method is unknown; use one of HTTP/1.1, in capitals.", 501)
+        except httptools.HttpParserError:
+            if not self.closed:
+                self._malformed("This is no well-formed HTTP/1.1 request; RFC 9112 says how to write one.")
+            self.unread = True  # it stands behind the connection's last request
+        if self.state is State.HEAD and self._raw > self._settings.http_header_bytes:
+            self._headers_too_large()
+        if self.state is State.BODY and self._raw > self._raw_max():
+            self._stop(_too_large(self._limit))
+
+    def _raw_max(self) -> int:
+        return self._settings.http_header_bytes + FRAMING_FACTOR * (self._limit + 1024)
+
+    def late(self) -> None:
+        """The request did not come in time.
+
+        Raises:
+            Stop: Always; the answer says so.
+        """
+        limit_s, what = self._settings.http_body_s, "body"
+        if self.state is not State.BODY:
+            limit_s, what = self._settings.http_header_s, "head"
+        self._stop(
+            Refusal(
+                Kind.LATE,
+                "HTTP_TOO_SLOW",
+                f"The request's {what} was not in within {limit_s:g} s; send it without pauses.",
+            )
+        )
+
+    def _begin(self) -> None:
+        self.state = State.HEAD
+        self.due = time.monotonic() + self._settings.http_header_s
+        self._raw = 0
+
+    # What follows is called by the parser.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self.state is not State.HEAD:
+            self._begin()
+
+    def on_url(self, url: bytes) -> None:
+        """The target, or a piece of it."""
+        self._url += url
+        self._add_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or one trailer behind a chunked body, which is counted and dropped."""
+        self._add_head(len(name) + len(value) + 4)
+        self._count += 1
+        if self._count > HEADERS_MAX:
+            self._headers_too_large()
+        if self.state is not State.HEAD:
+            return
+        known = _KNOWN.get(name.lower())
+        if known is None:
+            return
+        if known in self._headers:
+            self._malformed(f"The header {known} stands twice; send it once.")
+        self._headers[known] = value.decode("latin-1").strip(" \t")
+
+    def on_headers_complete(self) -> None:
+        """The head is in: find what it is for, and how large a body may follow."""
+        headers = self._headers
+        self._check_head(headers)
+        path, query = self._target()
+        http_method = self._parser.get_method().decode("ascii")
+        request = self._request = Request(
+            http_method, path, query, headers, peer=self._peer, started=time.monotonic()
+        )
+        found = self._gateway.open(request)
+        if isinstance(found, Response):
+            self._early, self._limit = found, UNREAD_MAX_BYTES
+        else:
+            self._limit = found
+        length = headers.get("content-length")
+        if length is None and "transfer-encoding" not in headers:
+            return
+        self._check_body(int(length or 0))
+        self.state = State.BODY
+        self.due = request.started + self._settings.http_body_s
+        if "expect" in headers and length != "0" and self._version == "1.1":
+            if self._early is not None:
+                raise Stop(self._early)  # the caller waits for this and will send no body
+            if not self.arrivals:
+                self._proceed()
+
+    def on_body(self, chunk: bytes) -> None:
+        """A piece of the body."""
+        self._body_bytes += len(chunk)
+        self._check_body(self._body_bytes)
+        if self._early is not None:
+            return
+        if not self._reserve(len(chunk)):
+            self._stop(
+                Refusal(
+                    Kind.UNAVAILABLE,
+                    "HTTP_CROWDED",
+                    "The server holds as much of unfinished requests as it may; call again later.",
+                    retry_after_s=1.0,
+                )
+            )
+        self.held += len(chunk)
+        self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """The request is in."""
+        request = self._request
+        assert request is not None
+        request.body = b"".join(self._chunks)
+        self.held = 0  # the connection releases what the request holds
+        keep = (
+            self._parser.should_keep_alive()
+            and not self._parser.should_upgrade()
+            and self._version == "1.1"
+            and len(self.arrivals) < PIPELINE_MAX
+        )
+        self.closed = not keep
+        self.arrivals.append(Arrival(request, self._early, keep=keep))
+        self.state = State.IDLE
+        self.due = 0.0
+        self._clear()
+
+    def _check_head(self, headers: dict[str, str]) -> None:
+        version = self._version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.", 505)
+        coding = headers.get("transfer-encoding")
+        if coding is not None and (coding.lower() != "chunked" or version == "1.0"):
+            self._malformed("The only transfer-encoding is chunked, and only in HTTP/1.1.")
+        if version == "1.1" and "host" not in headers:
+            self._malformed("The header host is missing; send it.")
+        if headers.get("expect", "100-continue").lower() != "100-continue":
+            self._malformed("The only thing to expect is 100-continue.", 417)
+
+    def _target(self) -> tuple[str, str]:
+        """Path and query of the target; a full URL names this server whatever its host."""
+        url = self._url.decode("latin-1")
+        if url[0] != "/" and url != "*":
+            _, scheme, rest = url.partition("://")
+            _, slash, rest = rest.partition("/")
+            if not scheme:
+                self._malformed("The target must be a path that begins with /.")
+            url = slash + rest or "/"
+        if not url.isascii() or "#" in url:
+            self._malformed("The target has characters that a URL may not have; escape them.")
+        path, _, query = url.partition("?")
+        return path, query
+
+    def _check_body(self, size: int) -> None:
+        if size <= self._limit:
+            return
+        if self._early is not None:
+            raise Stop(self._early)
+        self._stop(_too_large(self._limit))
+
+    def _add_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._settings.http_header_bytes:
+            self._headers_too_large()
+
+    def _headers_too_large(self) -> NoReturn:
+        limit = self._settings.http_header_bytes
+        self._stop(
+            Refusal(
+                Kind.EXHAUSTED,
+                "HTTP_HEADERS_TOO_LARGE",
+                f"The request's head may have {limit} bytes and {HEADERS_MAX} headers; send less.",
+                limit_bytes=limit,
+            )
+        )
+
+    def _malformed(self, sentence: str, status: int = 0) -> NoReturn:
+        self._request = None
+        self._stop(Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence), status)
+
+    def _stop(self, refusal: Refusal, status: int = 0) -> NoReturn:
+        raise Stop(self._gateway.refuse(self._request, refusal, peer=self._peer, status=status))
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(
+        Kind.EXHAUSTED,
+        "MESSAGE_TOO_LARGE",
+        f"The request's body may have {limit} bytes; send less in one call.",
+        limit_bytes=limit,
+    )
