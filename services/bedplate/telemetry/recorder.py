@@ -103,34 +103,55 @@ class Recorder:
         cell.add(duration_s)
         if call.sampled and telemetry.spans is not None:
             telemetry.spans.record(call, code, reason, duration_s)
-        self._line(call, code, reason, duration_s, cause)
-
-    def _line(
-        self, call: RecordedCall, code: str, reason: str, duration_s: float, cause: BaseException | None
-    ) -> None:
-        fields: dict[str, Any] = {
-            "method": self._method,
-            "door": call.door,
-            "code": code,
-            "ms": round(duration_s * 1000, 3),
-            "principal": call.principal.id,
-            "tenant": call.principal.tenant,
-            "peer": call.peer,
-            "trace_id": call.trace_id,
-            "span_id": call.span_id,
-        }
-        if reason:
-            fields["reason"] = reason
+        known = self._known(call, code, reason, duration_s)
         if cause is None:
-            self._log.write("info", "call", fields)
-            return
-        text = "".join(traceback.format_exception(cause))[-TRACEBACK_MAX:]
-        fields["error_id"] = call.error_id
-        fields["error"] = type(cause).__name__
-        fields["traceback"] = scrub(text, call.request)
-        if call.request is not None:
-            fields["request"] = redacted(call.request)
-        self._log.write("error", "fault", fields)
+            self._log.record(_call_line, known)
+        else:
+            self._log.write("error", "fault", {**_call_line(known)[2], **_fault(call, cause)})
+
+    def _known(self, call: RecordedCall, code: str, reason: str, duration_s: float) -> tuple[Any, ...]:
+        """What a line needs of a call, and nothing that keeps its messages alive."""
+        return (
+            self._method,
+            call.door,
+            code,
+            reason,
+            duration_s,
+            call.principal,
+            call.peer,
+            call.trace_id,
+            call.span_id,
+        )
+
+
+def _call_line(known: tuple[Any, ...]) -> tuple[str, str, dict[str, Any]]:
+    method, door, code, reason, duration_s, principal, peer, trace_id, span_id = known
+    fields = {
+        "method": method,
+        "door": door,
+        "code": code,
+        "ms": round(duration_s * 1000, 3),
+        "principal": principal.id,
+        "tenant": principal.tenant,
+        "peer": peer,
+        "trace_id": trace_id,
+        "span_id": span_id,
+    }
+    if reason:
+        fields["reason"] = reason
+    return "info", "call", fields
+
+
+def _fault(call: RecordedCall, cause: BaseException) -> dict[str, Any]:
+    text = "".join(traceback.format_exception(cause))[-TRACEBACK_MAX:]
+    fields: dict[str, Any] = {
+        "error_id": call.error_id,
+        "error": type(cause).__name__,
+        "traceback": scrub(text, call.request),
+    }
+    if call.request is not None:
+        fields["request"] = redacted(call.request)
+    return fields
 
 
 def _join(call: RecordedCall, header: str | bytes) -> bool:

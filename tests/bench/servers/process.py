@@ -9,12 +9,12 @@ import uvloop
 KEY = "bp_bench_" + "k" * 43
 
 
-def serve(start: Callable[[], Awaitable[int]]) -> None:
-    """Start a server, print its port on a line of its own, and serve until standard input ends."""
+def serve(start: Callable[[], Awaitable[int | list[int]]]) -> None:
+    """Start a server, print its port or ports on one line, and serve until standard input ends."""
 
     async def main() -> None:
-        port = await start()
-        print(port, flush=True)
+        ports = await start()
+        print(*(ports if isinstance(ports, list) else [ports]), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
     uvloop.run(main())

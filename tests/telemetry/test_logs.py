@@ -1,0 +1,110 @@
+"""The log: every line arrives, whole and in order, and a broken stream stops nobody."""
+
+import io
+import threading
+from typing import Any
+
+import orjson
+
+from bedplate.telemetry.logs import BATCH, WAITING_MAX, LogWriter
+
+
+def number(values: tuple[Any, ...]) -> tuple[str, str, dict[str, Any]]:
+    """A line with a number."""
+    return "info", "numbered", {"number": values[0]}
+
+
+def lines(stream: io.BytesIO) -> list[dict[str, Any]]:
+    """What was written."""
+    return [orjson.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_records_are_written_in_the_order_in_which_they_came() -> None:
+    stream = io.BytesIO()
+    log = LogWriter(stream)
+
+    for index in range(BATCH * 3 + 1):
+        log.record(number, (index,))
+    log.close()
+
+    assert [line["number"] for line in lines(stream)] == list(range(BATCH * 3 + 1))
+
+
+def test_an_event_comes_after_the_records_before_it() -> None:
+    stream = io.BytesIO()
+    log = LogWriter(stream)
+
+    log.record(number, (1,))
+    log.write("error", "fault", {"number": 2})
+    log.record(number, (3,))
+    log.close()
+
+    assert [line["number"] for line in lines(stream)] == [1, 2, 3]
+
+
+def test_no_record_of_any_thread_is_lost() -> None:
+    stream = io.BytesIO()
+    log = LogWriter(stream)
+
+    def work(base: int) -> None:
+        for index in range(2_000):
+            log.record(number, (base + index,))
+
+    threads = [threading.Thread(target=work, args=(base * 2_000,)) for base in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+
+    assert sorted(line["number"] for line in lines(stream)) == list(range(8_000))
+
+
+class Broken(io.RawIOBase):
+    """A stream on a full disk."""
+
+    def write(self, data: Any) -> int:
+        """Fail."""
+        raise OSError(28, "No space left on device")
+
+
+def test_a_stream_that_cannot_be_written_costs_lines_and_no_call() -> None:
+    log = LogWriter(Broken())  # type: ignore[arg-type]
+
+    log.write("error", "fault", {})
+    log.flush()
+    log.record(number, (1,))
+    log.flush()
+
+    assert log.dropped == 2
+    log.close()
+
+
+class Stuck(io.BytesIO):
+    """A stream that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Event()
+        self.go = threading.Event()
+
+    def write(self, data: Any) -> int:
+        """Wait."""
+        self.entered.set()
+        self.go.wait(30)
+        return super().write(data)
+
+
+def test_a_slow_disk_stops_no_call_and_what_waits_has_a_bound() -> None:
+    stream = Stuck()
+    log = LogWriter(stream)
+    log.write("error", "fault", {"number": 0})
+    stream.entered.wait(30)
+    text = "x" * 1_000_000
+
+    for index in range(WAITING_MAX // len(text) + 2):  # returns although the disk does not
+        log.write("info", "long", {"text": text, "number": index})
+
+    assert log.dropped >= 1
+    stream.go.set()
+    log.close()
