@@ -110,11 +110,14 @@ def write_keys(path: Path, read: Callable[[Path], Keys], change: Callable[[Keys]
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f"{path.name}.lock").open("a") as lock:
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             data = format_keys(change(read(path)))
             parse_keys(data, where="The new key")
             write_private(path, data)
+        finally:
+            os.close(lock)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror or type(error).__name__}.") from error
 

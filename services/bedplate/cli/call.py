@@ -10,7 +10,7 @@ import typer
 
 from bedplate.cli.caller import Ca, Caller, KeyOption, Target, find_caller
 from bedplate.cli.examples import examples
-from bedplate.cli.exits import CALL_EXITS, Exit, Stop
+from bedplate.cli.exits import CALL_EXITS, Exit, Stop, tell
 from bedplate.cli.methods import complete_method, find_method
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _read_requests(method: "MethodDescriptor", text: str) -> "list[Message]":
             raise Stop(
                 Exit.INVALID,
                 f"{where}The JSON is no {method.input_type.name}: {refusal.sentence}",
-                *(f"{violation.field}: {violation.sentence}" for violation in refusal.violations),
+                *tell(refusal.sentence, refusal.violations),
             ) from refusal
     return found
 
@@ -159,8 +159,7 @@ def _stop(error: "CallError", caller: Caller, method: "MethodDescriptor") -> Sto
 def _details(error: "CallError", caller: Caller, method: "MethodDescriptor") -> Iterator[str]:
     from bedplate.contract import reasons
 
-    for violation in error.violations:
-        yield f"{violation.field}: {violation.sentence}"
+    yield from tell(error.sentence, error.violations)
     for name, value in error.facts.items():
         if name != "error_id":
             yield f"{name} = {value}"

@@ -2,6 +2,8 @@
 
 import enum
 import errno
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 # Nothing heavy at the top: `bedplate --help` loads this file.
 
@@ -24,6 +26,14 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130  # Ctrl-C
 
 
+class _Violation(Protocol):
+    @property
+    def field(self) -> str: ...
+
+    @property
+    def sentence(self) -> str: ...
+
+
 CALL_EXITS = {
     "INVALID_ARGUMENT": Exit.INVALID,
     "OUT_OF_RANGE": Exit.INVALID,
@@ -38,6 +48,17 @@ CALL_EXITS = {
     "CANCELLED": Exit.AGAIN,
     "DEADLINE_EXCEEDED": Exit.LATE,
 }
+
+
+def tell(sentence: str, violations: "Iterable[_Violation]") -> Iterator[str]:
+    """The fields that an error is about, without saying again what its sentence says."""
+    for violation in violations:
+        if f"{violation.field}: {violation.sentence}" in sentence:
+            continue
+        if violation.sentence in sentence:
+            yield f"field: {violation.field}"
+        else:
+            yield f"{violation.field}: {violation.sentence}"
 
 
 class Stop(Exception):  # noqa: N818 - an end, not always an error

@@ -1,5 +1,6 @@
 """The `bedplate` command: its sub-commands, and how each of them ends."""
 
+import os
 import sys
 from typing import Any
 
@@ -59,4 +60,6 @@ def version() -> None:
 
 def main() -> None:
     """Run the command; the entry point of the distribution."""
+    # gRPC's core writes lines of its own to standard error, between ours.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()
