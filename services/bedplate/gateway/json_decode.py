@@ -42,10 +42,10 @@ def decoder(message_class: type[M]) -> Callable[[bytes], M]:
         value = parse(data, descriptor)
         try:
             made = convert(value)
+            # Struct, Value and ListValue come as messages.
+            return message_class(**made) if type(made) is dict else made
         except Unfit as unfit:
             raise refusal(unfit.violations) from None
-        # Struct, Value and ListValue come as messages.
-        return message_class(**made) if type(made) is dict else made
 
     return decode
 
@@ -93,11 +93,12 @@ def _setter(field: FieldDescriptor) -> Callable[[Any, Message, str], None]:
     def set_value(value: Any, message: Message, path: str) -> None:
         try:
             made = convert(value)
+            holder = None if made is None else type(message)(**{name: made})
         except Unfit as unfit:
             raise refusal(_under(path, unfit.violations)) from None
         message.ClearField(name)
-        if made is not None:
-            message.MergeFrom(type(message)(**{name: made}))
+        if holder is not None:
+            message.MergeFrom(holder)
 
     return set_value
 

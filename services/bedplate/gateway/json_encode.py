@@ -9,7 +9,7 @@ default value.
 import math
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any as Anything
 
 import orjson
@@ -23,6 +23,7 @@ from bedplate.gateway import json_text
 # What a message or a value becomes: what orjson writes.
 Encode = Callable[[Anything], Anything]
 
+_ANY = "google.protobuf.Any"
 _FLOAT32 = struct.Struct("<f")
 _INT64_TYPES = {
     FieldDescriptor.CPPTYPE_INT64,
@@ -68,6 +69,8 @@ def _same(value: Anything) -> Anything:
 
 @cache
 def _encoder(descriptor: Descriptor, unset: bool) -> Encode:
+    if descriptor.full_name == _ANY:
+        return partial(_any, unset)
     special = _WELL_KNOWN.get(descriptor.full_name)
     if special is not None:
         return special
@@ -161,7 +164,9 @@ def _single(field: FieldDescriptor, unset: bool) -> Encode | None:
 def _enum(enum: EnumDescriptor) -> Encode:
     if enum.full_name == "google.protobuf.NullValue":
         return lambda _: None
-    names = _Names({number: value.name for number, value in enum.values_by_number.items()})
+    names = _Names()
+    for value in enum.values:
+        names.setdefault(value.number, value.name)  # of aliases the first one is written
     return names.__getitem__
 
 
@@ -184,8 +189,7 @@ def _float(value: float) -> float | str:
         return _double(value)
     for digits in (6, 7, 8):
         short = float(f"{value:.{digits}g}")
-        # Rounding may leave the range of float32 just below its largest value.
-        if abs(short) <= json_text.FLOAT_MAX and _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
+        if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
             return short
     return float(f"{value:.9g}")
 
@@ -242,7 +246,7 @@ def _list(message: Anything) -> list[Anything]:
     return [_value(value) for value in message.values]
 
 
-def _any(message: Anything) -> dict[str, Anything]:
+def _any(unset: bool, message: Anything) -> dict[str, Anything]:
     """The packed message with its type; types come from the default pool."""
     if not message.type_url and not message.value:
         return {}
@@ -254,7 +258,7 @@ def _any(message: Anything) -> dict[str, Anything]:
         raise EncodeError("google.protobuf.Any holds a type that this process does not know") from None
     except DecodeError:
         raise EncodeError("google.protobuf.Any holds bytes that are not of its type") from None
-    value = _encoder(descriptor, False)(packed)
+    value = _encoder(descriptor, unset)(packed)
     if is_special(descriptor):
         return {"@type": message.type_url, "value": value}
     return {"@type": message.type_url, **value}
@@ -262,11 +266,11 @@ def _any(message: Anything) -> dict[str, Anything]:
 
 def is_special(descriptor: Descriptor) -> bool:
     """Whether the type has a JSON form of its own and so stands under `value` in an Any."""
-    return descriptor.full_name in _WELL_KNOWN or descriptor.file.name == "google/protobuf/wrappers.proto"
+    name = descriptor.full_name
+    return name == _ANY or name in _WELL_KNOWN or descriptor.file.name == "google/protobuf/wrappers.proto"
 
 
 _WELL_KNOWN: dict[str, Encode] = {
-    "google.protobuf.Any": _any,
     "google.protobuf.Duration": _duration,
     "google.protobuf.FieldMask": _field_mask,
     "google.protobuf.ListValue": _list,

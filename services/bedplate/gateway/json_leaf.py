@@ -16,6 +16,10 @@ from bedplate.gateway.json_text import EXACT_MAX, Unfit
 # A JSON value to what a message's constructor takes. Raises Unfit.
 Convert = Callable[[Anything], Anything]
 
+# Objects and lists inside each other in a google.protobuf.Value. Each takes up
+# to three messages; see json_parse.DEPTH_MAX.
+VALUE_DEPTH_MAX = 16
+
 INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: json_text.INT32,
     FieldDescriptor.CPPTYPE_INT64: json_text.INT64,
@@ -192,9 +196,14 @@ def _field_mask(value: Anything) -> dict[str, list[str]]:
     return {"paths": json_text.read_mask(value)}
 
 
+def values(value: Anything) -> Anything:
+    """A list of free values. Made as one ListValue: each alone would cost a memory pool of its own."""
+    return _list(value).values
+
+
 def _value(value: Anything) -> struct_pb2.Value:
     made = struct_pb2.Value()
-    _fill(made, value)
+    _fill(made, value, VALUE_DEPTH_MAX)
     return made
 
 
@@ -210,7 +219,7 @@ def _list(value: Anything) -> struct_pb2.ListValue:
     return _value(value).list_value
 
 
-def _fill(made: struct_pb2.Value, value: Anything) -> None:
+def _fill(made: struct_pb2.Value, value: Anything, deeper: int) -> None:
     """Set a Value in place: made by parts it would be copied once for each level."""
     kind = type(value)
     if kind is str:
@@ -219,18 +228,21 @@ def _fill(made: struct_pb2.Value, value: Anything) -> None:
         made.bool_value = value
     elif kind is int or kind is float:
         made.number_value = value
+    elif value is None:
+        made.null_value = struct_pb2.NULL_VALUE
+    elif deeper == 0:
+        sentence = f"Send objects and lists at most {VALUE_DEPTH_MAX} deep inside each other."
+        raise Unfit(sentence, "json.depth")
     elif kind is dict:
         made.struct_value.SetInParent()
         fields = made.struct_value.fields
         for key, item in value.items():
-            _fill(fields[key], item)
-    elif kind is list:
-        made.list_value.SetInParent()
-        values = made.list_value.values
-        for item in value:
-            _fill(values.add(), item)
+            _fill(fields[key], item, deeper - 1)
     else:
-        made.null_value = struct_pb2.NULL_VALUE
+        made.list_value.SetInParent()
+        items = made.list_value.values
+        for item in value:
+            _fill(items.add(), item, deeper - 1)
 
 
 WELL_KNOWN: dict[str, Convert] = {

@@ -18,8 +18,10 @@ from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway.json_text import join, refusal
 from bedplate.telemetry.redact import is_sensitive
 
-# Objects and arrays inside each other. protobuf's own limit is 100 messages.
-DEPTH_MAX = 100
+# Objects and lists inside each other. No reader takes a message that is nested
+# more than 100 deep: with up to 16 levels of free values, which take three
+# messages each (json_leaf.VALUE_DEPTH_MAX), it comes to 97.
+DEPTH_MAX = 64
 
 _NESTED = (dict, list)
 _ENDLESS = {f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")}

@@ -27,6 +27,7 @@ from bedplate.telemetry.redact import is_sensitive
 T = TypeVar("T")
 
 _ANY = "google.protobuf.Any"
+_VALUE = "google.protobuf.Value"
 SUGGEST_MAX = 5  # unknown names of one object that get a suggestion; each costs about 0.1 ms
 
 
@@ -199,7 +200,8 @@ class _Builder:
             return field.name, Never, _map(json_leaf.map_key(key), self.single(value, secret), secret), None
         single = self.single(field, secret)
         if field.is_repeated:
-            return field.name, Never, _repeated(single), None
+            free = field.message_type is not None and field.message_type.full_name == _VALUE
+            return field.name, Never, json_leaf.values if free else _repeated(single), None
         return field.name, json_leaf.exact_type(field), single, json_leaf.null_value(field)
 
 

@@ -26,8 +26,8 @@ INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 UINT32 = (0, 2**32 - 1)
 UINT64 = (0, 2**64 - 1)
-FLOAT_MAX = 3.4028234663852886e38  # largest finite float32
-EXACT_MAX = 2**53  # up to here every whole number is a float64
+FLOAT_LIMIT = float.fromhex("0x1.ffffffp+127")  # rounds to infinity as float32; what is smaller does not
+EXACT_MAX = 2**53 - 1  # up to here a whole float64 is the number that was written
 
 _TIMESTAMP_SECONDS = (-62135596800, 253402300799)  # 0001-01-01 to 9999-12-31
 _DURATION_SECONDS_MAX = 315576000000  # 10,000 years
@@ -146,8 +146,7 @@ def floating(text: str, *, single: bool) -> float:
 
 def finite(number: float, *, single: bool) -> float:
     """The number when the field can hold it without becoming infinite."""
-    limit = FLOAT_MAX if single else math.inf
-    if number > limit or number < -limit or math.isinf(number):
+    if abs(number) >= (FLOAT_LIMIT if single else math.inf):
         raise Unfit(f"Send a number that {'32' if single else '64'} bits can hold.", "json.range")
     return number
 

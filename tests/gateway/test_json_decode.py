@@ -1,0 +1,505 @@
+"""What the JSON reader accepts and refuses, where, and in which words."""
+
+import json
+from contextlib import suppress
+from time import thread_time
+
+import pytest
+from google.protobuf import json_format, struct_pb2
+
+from bedplate.errors import Kind, Refusal
+from bedplate.gateway.json_decode import decode_into, decode_message, decoder, field_decoder
+from bedplate.gateway.json_encode import encode_message
+from bedplate.gateway.json_leaf import VALUE_DEPTH_MAX
+from bedplate.gateway.json_parse import DEPTH_MAX, parse
+from bedplate.gateway.json_text import VIOLATIONS_MAX
+from bedplate.ledger.v1 import ledger_pb2
+from tests.gateway.everything import EVERYTHING, Everything
+
+
+def refused(body: str | bytes) -> Refusal:
+    data = body.encode() if isinstance(body, str) else body
+    with pytest.raises(Refusal) as caught:
+        decode_message(data, Everything)
+    assert caught.value.kind is Kind.INVALID
+    return caught.value
+
+
+# field, JSON value, what the message then holds
+ACCEPTED = [
+    ("oneInt32", "7", 7),
+    ("one_int32", "7", 7),
+    ("oneInt32", '"7"', 7),
+    ("oneInt32", "1.0", 1),
+    ("oneInt32", "1e2", 100),
+    ("oneInt32", '"1e2"', 100),
+    ("oneInt32", '"-0"', 0),
+    ("oneInt32", "-2147483648", -(2**31)),
+    ("oneUint32", "4294967295.0", 2**32 - 1),
+    ("oneInt64", '"9223372036854775807"', 2**63 - 1),
+    ("oneInt64", "9223372036854775807", 2**63 - 1),
+    ("oneInt64", '"-9223372036854775808"', -(2**63)),
+    ("oneUint64", '"18446744073709551615"', 2**64 - 1),
+    ("oneUint64", '"1.8446744073709551615e19"', 2**64 - 1),
+    ("oneInt64", "9007199254740991.0", 2**53 - 1),
+    ("oneDouble", "3", 3.0),
+    ("oneDouble", '"1.5"', 1.5),
+    ("oneDouble", '"Infinity"', float("inf")),
+    ("oneFloat", "3.4028235e38", 3.4028234663852886e38),
+    ("oneBool", "true", True),
+    ("oneString", r'"\ud83d\ude00\u0000"', "😀\0"),
+    ("oneBytes", '"-_8"', b"\xfb\xff"),
+    ("oneBytes", '"+/8="', b"\xfb\xff"),
+    ("color", '"COLOR_ROSY"', 1),
+    ("color", "-7", -7),
+    ("color", "1.0", 1),
+    ("another_NAME", '"x"', "x"),
+    ("mapStringInt32", '{"a": 1, "": 2}', {"a": 1, "": 2}),
+    ("byBool", '{"true": "a", "false": "b"}', {True: "a", False: "b"}),
+    ("byInt64", '{"-5": "a"}', {-5: "a"}),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "held"), ACCEPTED)
+def test_every_spelling_of_the_mapping_is_read(name, text, held):
+    message = decode_message(f'{{"{name}": {text}}}'.encode(), Everything)
+
+    ((_, value),) = message.ListFields() or [(None, 0)]
+    assert (dict(value) if isinstance(held, dict) else value) == held
+
+
+# field, JSON value, path of the violation, a part of its sentence
+UNFIT = [
+    ("oneInt32", "2147483648", "one_int32", "from -2147483648 to 2147483647"),
+    ("oneInt32", "1.5", "one_int32", "without a fraction"),
+    ("oneInt32", '"1.5"', "one_int32", "without a fraction"),
+    ("oneInt32", "true", "one_int32", "a whole number, not a boolean"),
+    ("oneInt32", '""', "one_int32", "whole number"),
+    ("oneInt32", '" 7"', "one_int32", "whole number"),
+    ("oneInt32", '"+7"', "one_int32", "whole number"),
+    ("oneInt32", '"07"', "one_int32", "whole number"),
+    ("oneInt32", '"0x7"', "one_int32", "whole number"),
+    ("oneInt32", '"1_000"', "one_int32", "whole number"),
+    ("oneInt32", '"٣"', "one_int32", "whole number"),
+    ("oneInt32", '"²"', "one_int32", "whole number"),
+    ("oneInt32", '"NaN"', "one_int32", "whole number"),
+    ("oneInt64", '"1e999999999"', "one_int64", "from -9223372036854775808"),
+    ("oneInt64", '"9223372036854775808"', "one_int64", "to 9223372036854775807"),
+    ("oneInt64", "9223372036854775808", "one_int64", "to 9223372036854775807"),
+    ("oneInt64", "-9223372036854775809", "one_int64", "from -9223372036854775808"),
+    ("oneInt64", "9007199254740993.0", "one_int64", "plain digits"),
+    ("oneInt64", "1e300", "one_int64", "plain digits"),
+    ("oneUint64", "18446744073709551616", "one_uint64", "to 18446744073709551615"),
+    ("oneUint64", "-1", "one_uint64", "from 0"),
+    ("oneInt64", "9" * 300, "one_int64", "plain digits"),
+    ("oneInt64", f'"{"9" * 5000}"', "one_int64", "to 9223372036854775807"),
+    ("oneDouble", '"1e400"', "one_double", "64 bits"),
+    ("oneDouble", '"nan"', "one_double", "NaN"),
+    ("oneDouble", '"inf"', "one_double", "NaN"),
+    ("oneDouble", '"1_0"', "one_double", "a number"),
+    ("oneDouble", '""', "one_double", "a number"),
+    ("oneFloat", "3.5e38", "one_float", "32 bits"),
+    ("oneFloat", "-3.5e38", "one_float", "32 bits"),
+    ("oneBool", '"true"', "one_bool", "true or false, not a string"),
+    ("oneBool", "1", "one_bool", "true or false, not a number"),
+    ("oneString", "1", "one_string", "a string, not a number"),
+    ("oneString", "{}", "one_string", "a string, not an object"),
+    ("oneBytes", '"a"', "one_bytes", "base64"),
+    ("oneBytes", '"YQ="', "one_bytes", "base64"),
+    ("oneBytes", '"YR=="', "one_bytes", "base64"),
+    ("oneBytes", '"YQ==YQ=="', "one_bytes", "base64"),
+    ("oneBytes", '"Y Q="', "one_bytes", "base64"),
+    ("oneBytes", '"-+8="', "one_bytes", "base64"),
+    ("oneBytes", '"===="', "one_bytes", "base64"),
+    ("oneBytes", "[1]", "one_bytes", "base64, not a list"),
+    ("color", '"COLOR_RED "', "color", "did you mean COLOR_RED?"),
+    ("color", '"color_dark"', "color", "did you mean COLOR_DARK?"),
+    ("color", '"Nonsense"', "color", "send one of COLOR_RED, COLOR_ROSY, COLOR_DARK"),
+    ("color", "2", "color", "There is no such value"),
+    ("color", '"1"', "color", "There is no such value"),
+    ("color", "true", "color", "enum value, not a boolean"),
+    ("manyInt32", "1", "many_int32", "a list, not a number"),
+    ("manyInt32", "[1, null]", "many_int32[1]", "not null"),
+    ("manyString", '["a", 1]', "many_string[1]", "a string, not a number"),
+    ("children", "[{}, null]", "children[1]", "an object, not null"),
+    ("children", '[{"children": [{"oneBool": 0}]}]', "children[0].children[0].one_bool", "true or false"),
+    ("mapStringInt32", "[]", "map_string_int32", "an object, not a list"),
+    ("mapStringInt32", '{"k": null}', 'map_string_int32["k"]', "not null"),
+    ("mapStringInt32", '{"k": "x"}', 'map_string_int32["k"]', "whole number"),
+    ("byInt32", '{"01": "a"}', 'by_int32["01"]', "decimal digits"),
+    ("byInt32", '{"-0": "a"}', 'by_int32["-0"]', "decimal digits"),
+    ("byBool", '{"True": "a"}', 'by_bool["True"]', "true or false"),
+    ("mapChild", '{"a": {"oneBool": 3}}', 'map_child["a"].one_bool', "true or false"),
+    ("child", "[]", "child", "an object, not a list"),
+    ("oneInt32Value", '"x"', "one_int32_value", "whole number"),
+    ("oneTimestamp", "0", "one_timestamp", "a time as a string, not a number"),
+    ("oneTimestamp", '"2026-01-01"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"2026-01-01T00:00:00"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"2026-01-01t00:00:00z"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"2026-01-01T00:00:00.1234567890Z"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"2026-02-30T00:00:00Z"', "one_timestamp", "calendar"),
+    ("oneTimestamp", '"2026-01-01T24:00:00Z"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"2026-01-01T00:00:60Z"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"2026-01-01T00:00:00+24:00"', "one_timestamp", "RFC 3339"),
+    ("oneTimestamp", '"0000-01-01T00:00:00Z"', "one_timestamp", "calendar"),
+    ("oneTimestamp", '"0001-01-01T00:00:00+00:01"', "one_timestamp", "0001"),
+    ("oneTimestamp", '"9999-12-31T23:59:59-00:01"', "one_timestamp", "9999"),
+    ("oneDuration", '"1"', "one_duration", "in seconds"),
+    ("oneDuration", '"1.s"', "one_duration", "in seconds"),
+    ("oneDuration", '"+1s"', "one_duration", "in seconds"),
+    ("oneDuration", '"1h"', "one_duration", "in seconds"),
+    ("oneDuration", '"315576000001s"', "one_duration", "at most"),
+    ("oneDuration", '"-315576000000.1s"', "one_duration", "at most"),
+    ("oneFieldMask", '"a_b"', "one_field_mask", "lowerCamelCase"),
+    ("oneFieldMask", '"a,,b"', "one_field_mask", "lowerCamelCase"),
+    ("oneFieldMask", '["a"]', "one_field_mask", "as a string"),
+    ("oneStruct", "[]", "one_struct", "an object"),
+    ("oneListValue", "{}", "one_list_value", "a list"),
+    ("oneEmpty", '{"a": 1}', "one_empty.a", "leave it out"),
+    ("oneAny", '{"a": 1}', "one_any.@type", "Name the type"),
+    ("oneAny", '{"@type": 1}', "one_any.@type", "Name the type"),
+    ("oneAny", '{"@type": "x/no.Such"}', "one_any.@type", "no such type"),
+    ("oneAny", '{"@type": "google.protobuf.Empty"}', "one_any.@type", "slash"),
+    ("oneAny", '{"@type": "a/google.protobuf.Duration"}', "one_any.value", "as value"),
+    ("oneAny", '{"@type": "a/google.protobuf.Duration", "value": "1"}', "one_any.value", "in seconds"),
+    ("oneAny", '{"@type": "a/google.protobuf.Duration", "value": "1s", "x": 1}', "one_any.value", "beside"),
+    ("oneAny", '{"@type": "a/bedplate.tests.gateway.Plain", "tex": 1}', "one_any.tex", "did you mean text?"),
+    ("oneStrin", '"x"', "oneStrin", "did you mean oneString?"),
+    ("[some.extension]", "1", "[some.extension]", "no such field"),
+    ("@type", '"x"', "@type", "no such field"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "path", "words"), UNFIT)
+def test_what_does_not_fit_its_field_is_refused_with_its_path_and_the_way_to_mend_it(name, text, path, words):
+    refusal = refused(f'{{"{name}": {text}}}')
+
+    assert refusal.reason == "INVALID_REQUEST"
+    (violation,) = refusal.violations
+    assert violation.field == path
+    assert words in violation.sentence
+    assert violation.rule.startswith("json.")
+
+
+# Each is read by json_format, and means something other than it says, or depends on the reader.
+LAX = [
+    '{"oneString": "a", "oneString": "b"}',
+    '{"oneString": "a", "one_string": "b"}',
+    '{"oneInt64": 9007199254740993.0}',
+    '{"oneInt32": "٣"}',
+    '{"oneInt32": "1_000"}',
+    '{"oneInt32": "007"}',
+    '{"oneDouble": "1_0.5"}',
+    '{"oneDouble": " 1 "}',
+    '{"color": 99}',
+    '{"color": "1"}',
+    '{"oneBytes": "Y!Q=="}',
+    '{"oneBytes": "YR=="}',
+    '{"byInt32": {"1": "a", "01": "b"}}',
+    '{"oneTimestamp": "2026-1-1T0:0:0Z"}',
+    '{"oneTimestamp": "2026-01-01T00:00:00+1:0"}',
+    '{"oneDuration": "1_0s"}',
+    '{"oneDuration": "+1s"}',
+    '{"chooseNull": null, "chooseString": "a"}',
+]
+
+
+@pytest.mark.parametrize("body", LAX)
+def test_what_json_format_lets_pass_is_refused(body):
+    theirs = json.loads(body)  # json_format's own check of duplicate keys is not on this path
+    json_format.ParseDict(theirs, Everything())
+
+    assert refused(body).reason == "INVALID_REQUEST"
+
+
+# body, path
+TWICE = [
+    (r'{"oneString": "\":", "oneString": "\\\":"}', "one_string"),
+    (r'{"oneString": "\u0022:", "oneString": "b"}', "one_string"),
+    (r'{"one\u0053tring": "a", "oneString": "b"}', "one_string"),
+    ('{"one_string" : "a" ,\n"one_string"\t:\r"b"}', "one_string"),
+    ('{"child": {"oneInt32": 1, "oneInt32": 2}}', "child.one_int32"),
+    ('{"children": [{}, {"child": {"color": 0, "color": 1}}]}', "children[1].child.color"),
+    ('{"child": {"oneBool": true}, "child": {}}', "child"),
+    ('{"mapStringInt32": {"a": 1, "a": 2}}', "map_string_int32.a"),
+    ('{"oneStruct": {"x": {"y": [1, {"z": 1, "z": 1}]}}}', "one_struct.x.y[1].z"),
+    ('{"noSuchField": {"a": 1, "a": 1}}', "noSuchField.a"),
+    ('{"secretMap": {"4111": 1, "4111": 2}}', "secret_map"),
+    (r'{"oneString": "\\", "one_bool": true, "one_bool": true, "one_bytes": "\\"}', "one_bool"),
+]
+
+
+@pytest.mark.parametrize(("body", "path"), TWICE)
+def test_a_key_that_stands_twice_is_refused_wherever_it_is(body, path):
+    refusal = refused(body)
+
+    assert [(v.field, v.rule) for v in refusal.violations] == [(path, "json.twice")]
+
+
+def test_strings_full_of_quotes_and_colons_are_no_duplicate_keys():
+    text = '":\\":\\\\":" : {"a": 1, "a": 2}\\'
+    body = json.dumps({"oneString": text, "manyString": [text, '"', "\\"], "mapStringString": {text: text}})
+
+    message = decode_message(body.encode(), Everything)
+
+    assert (message.one_string, message.many_string[0], message.map_string_string[text]) == (text,) * 3
+
+
+def test_one_field_under_both_its_names_is_refused_even_when_one_is_null():
+    refusal = refused('{"oneInt32": null, "one_int32": 1}')
+
+    assert refusal.violations[0].field == "one_int32"
+    assert "as oneInt32 and as one_int32" in refusal.violations[0].sentence
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"chooseInt64": 1, "chooseString": ""}',
+        '{"chooseChild": {}, "chooseBool": false}',
+        '{"chooseValue": null, "chooseBool": false}',
+        '{"chooseNull": null, "chooseBool": false}',
+    ],
+)
+def test_two_members_of_one_oneof_are_refused(body):
+    (violation,) = refused(body).violations
+
+    assert "may be set; send one" in violation.sentence
+
+
+def test_null_leaves_a_field_unset_except_where_null_is_a_value():
+    unset = ["oneInt32", "child", "manyInt32", "mapStringInt32", "oneTimestamp", "oneInt32Value", "color"]
+    body = json.dumps(
+        {
+            **dict.fromkeys([*unset, "chooseInt64", "maybeInt32"]),
+            "chooseString": "a",
+            "oneValue": None,
+            "manyValue": [None],
+            "mapValue": {"1": None},
+            "oneStruct": {"a": None},
+        }
+    )
+
+    message = decode_message(body.encode(), Everything)
+
+    null = struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+    assert message == Everything(
+        choose_string="a",
+        one_value=null,
+        many_value=[null],
+        map_value={1: null},
+        one_struct=struct_pb2.Struct(fields={"a": null}),
+    )
+    assert not message.HasField("maybe_int32")
+
+
+def test_null_of_a_null_value_field_sets_it():
+    assert decode_message(b'{"chooseNull": null}', Everything).WhichOneof("choice") == "choose_null"
+
+
+def test_an_optional_field_keeps_a_default_that_was_sent():
+    assert decode_message(b'{"maybeInt32": 0}', Everything).HasField("maybe_int32")
+
+
+# body, words, line and column
+MALFORMED = [
+    (b"", "empty", None),
+    (b" \n\t ", "empty", None),
+    (b"{", "line 1, column 2", (1, 2)),
+    (b'{"oneInt32": 1}\n  xx', "line 2, column 3", (2, 3)),
+    (b'{"oneInt32": 1,}', "line 1", None),
+    (b"{'oneInt32': 1}", "line 1, column 2", (1, 2)),
+    (b'{"oneInt32": 01}', "line 1", None),
+    (b'{"oneInt32": +1}', "line 1", None),
+    (b'{"oneInt32": 0x1}', "line 1", None),
+    (b'{"oneDouble": NaN}', "line 1, column 15", (1, 15)),
+    (b'{"oneDouble": -Infinity}', "line 1", None),
+    (b'{"oneDouble": 1e400}', "line 1", None),
+    (b'{"oneString": "\n"}', "line 1", None),
+    (b'{"oneString": "\\ud800"}', "line 1", None),
+    (b'{"oneString": "\\udc00\\ud800"}', "line 1", None),
+    (b'{"oneString": "\xff"}', "not UTF-8 at byte 15", None),
+    (b'{"oneString": "\xed\xa0\x80"}', "not UTF-8", None),
+    (b'\xef\xbb\xbf{"oneInt32": 1}', "byte order mark", None),
+    ('{"oneInt32": 1}'.encode("utf-16"), "not UTF-8", None),
+    (b'{"a": 1} // no', "line 1", None),
+    (b"[" * 5000, "nested more than 64 deep", None),
+    (b"[" * 5000 + b"]" * 5000, "nested more than 64 deep", None),
+    (b'{"oneStruct":' + b'{"a":' * 900 + b"1" + b"}" * 901, "nested more than 64 deep", None),
+]
+
+
+@pytest.mark.parametrize(("body", "words", "place"), MALFORMED, ids=lambda value: repr(value)[:30])
+def test_what_is_not_json_is_refused_with_its_place_and_without_its_text(body, words, place):
+    refusal = refused(body)
+
+    assert refusal.reason == "MALFORMED_REQUEST"
+    assert words in refusal.sentence
+    assert refusal.violations == ()
+    if place is not None:
+        assert (refusal.facts["line"], refusal.facts["column"]) == tuple(str(part) for part in place)
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"1", b'"x"', b"true"])
+def test_a_body_that_is_no_object_is_refused(body):
+    assert "Send an object, not" in refused(body).sentence
+
+
+# What opens one level, what is innermost, how many levels are taken, and what begins and ends the document.
+DEEP = [
+    ('{"child":', "{}", DEPTH_MAX - 1, "", ""),
+    ('{"@type":"x/google.protobuf.Any","value":', "{}", DEPTH_MAX - 2, '{"oneAny":', "}"),
+    ('{"a":', "[]", VALUE_DEPTH_MAX - 1, '{"oneStruct":', "}"),
+    (
+        '{"a":',
+        "1",
+        VALUE_DEPTH_MAX,
+        '{"child":' * (DEPTH_MAX - VALUE_DEPTH_MAX - 1) + '{"oneValue":',
+        "}" * (DEPTH_MAX - VALUE_DEPTH_MAX),
+    ),
+]
+
+
+@pytest.mark.parametrize(("opening", "inner", "levels", "begin", "end"), DEEP)
+def test_nesting_is_taken_up_to_the_limit_and_refused_beyond(opening, inner, levels, begin, end):
+    def body(count: int) -> bytes:
+        return (begin + opening * count + inner + "}" * count + end).encode()
+
+    message = decode_message(body(levels), Everything)
+
+    assert Everything.FromString(message.SerializeToString()) == message
+    assert json.loads(encode_message(message)) == json.loads(body(levels))
+    assert "deep" in refused(body(levels + 1)).sentence
+
+
+def test_deep_nesting_in_a_type_that_cannot_hold_it_is_refused_too():
+    body = b'{"ledgerId": ' + b"[" * 200 + b"]" * 200 + b"}"
+
+    with pytest.raises(Refusal) as caught:
+        decode_message(body, ledger_pb2.GetLedgerRequest)
+
+    assert caught.value.violations[0].field == "ledger_id"
+
+
+def test_all_violations_are_named_up_to_a_limit():
+    refusal = refused('{"oneInt32": "x", "childd": 1, "children": [{"oneBool": 1}, {"color": "RED"}]}')
+
+    assert [v.field for v in refusal.violations] == [
+        "one_int32",
+        "childd",
+        "children[0].one_bool",
+        "children[1].color",
+    ]
+    assert "(and 3 more)" in refusal.sentence
+    many = refused(json.dumps({"manyInt32": ["x"] * 5000, "manyBool": ["x"] * 5000}))
+    assert len(many.violations) == VIOLATIONS_MAX
+    unknown = refused(json.dumps({f"field{n}": n for n in range(5000)}))
+    assert len(unknown.violations) == VIOLATIONS_MAX
+
+
+def test_a_sensitive_value_is_never_repeated():
+    secret = "COLOR_REDD"
+    body = {
+        "secret": 1,
+        "secretColor": secret,
+        "secretChild": {
+            secret: 1,
+            "color": secret,
+            "mapStringInt32": {secret: "x"},
+            "oneAny": {"@type": secret},
+        },
+        "secretMap": {secret: "x"},
+    }
+
+    refusal = refused(json.dumps(body))
+
+    assert {v.field for v in refusal.violations} == {
+        "secret",
+        "secret_color",
+        "secret_child",
+        "secret_child.color",
+        "secret_child.map_string_int32[*]",
+        "secret_child.one_any.@type",
+        "secret_map[*]",
+    }
+    assert secret not in repr(refusal) + repr(refusal.violations)
+    assert "did you mean" not in repr(refusal.violations)
+
+
+def test_only_a_short_part_of_an_unknown_name_is_repeated():
+    refusal = refused(json.dumps({"x" * 10_000: 1, "mapStringInt32": {"y" * 10_000: "z"}}))
+
+    assert all(len(v.field) < 80 for v in refusal.violations)
+    assert len(refusal.sentence) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "held"),
+    [
+        ("child", '{"oneInt32": 3}', Everything(child=Everything(one_int32=3))),
+        ("child", "{}", Everything(child=Everything())),
+        ("child", "null", Everything()),
+        ("many_int32", "[1, 2]", Everything(many_int32=[1, 2])),
+        ("map_string_int32", '{"a": 1}', Everything(map_string_int32={"a": 1})),
+        ("one_string", '"x"', Everything(one_string="x")),
+        ("one_timestamp", '"1970-01-01T00:00:01Z"', Everything(one_timestamp={"seconds": 1})),
+        ("one_value", "null", Everything(one_value=struct_pb2.Value(null_value=struct_pb2.NULL_VALUE))),
+    ],
+)
+def test_a_body_can_be_one_field_of_the_request(name, body, held):
+    message = Everything(many_int32=[9], one_bool=True)
+    held.one_bool = True
+    if name != "many_int32":
+        held.many_int32.append(9)
+
+    field_decoder(EVERYTHING.fields_by_name[name])(body.encode(), message)
+
+    assert message == held
+
+
+def test_paths_of_a_body_that_is_one_field_begin_with_the_field():
+    read = field_decoder(EVERYTHING.fields_by_name["child"])
+
+    with pytest.raises(Refusal) as unfit:
+        read(b'{"oneInt32": "x"}', Everything())
+    with pytest.raises(Refusal) as twice:
+        read(b'{"oneInt32": 1, "oneInt32": 1}', Everything())
+
+    assert unfit.value.violations[0].field == "child.one_int32"
+    assert twice.value.violations[0].field == "child.one_int32"
+
+
+def test_a_parsed_value_is_set_under_the_path_that_the_caller_knows():
+    message = Everything()
+
+    decode_into([1, 2], message, EVERYTHING.fields_by_name["many_int32"])
+    with pytest.raises(Refusal) as caught:
+        decode_into([1, "x"], message, EVERYTHING.fields_by_name["many_int32"], "deep.many_int32")
+
+    assert list(message.many_int32) == [1, 2]
+    assert caught.value.violations[0].field == "deep.many_int32[1]"
+
+
+def test_hostile_documents_of_a_megabyte_take_less_than_a_second():
+    read = decoder(Everything)
+    hostile = [
+        b'{"manyString": ["' + b"\\\\" * 500_000 + b'"]}',
+        b'{"manyString": [' + b'"\\"",' * 170_000 + b'""]}',
+        b'{"manyValue": [' + b"[]," * 340_000 + b"1]}",
+        b"{" + b",".join(b'"k%d":1' % n for n in range(90_000)) + b"}",
+        b'{"oneString": 1, ' + b'"oneStruct": {' + b",".join(b'"k%d":1' % n for n in range(90_000)) + b"}}",
+        b'{"oneInt64": "' + b"9" * 1_000_000 + b'"}',
+        b'{"oneBytes": "' + b"=" * 1_000_000 + b'"}',
+        b'{"color": "' + b"C" * 1_000_000 + b'"}',
+        b'{"' + b"x" * 1_000_000 + b'": 1}',
+        b'{"manyInt32": [' + b"1," * 500_000 + b"1], " + b'"oneBool": true, "oneBool": true}',
+    ]
+    for body in hostile:
+        begin = thread_time()
+        with suppress(Refusal):
+            read(body)
+        assert thread_time() - begin < 1.0, body[:40]
+
+
+def test_a_parsed_document_is_plain_values():
+    assert parse(b'{"a": [1, 2.5, "x", null, true]}') == {"a": [1, 2.5, "x", None, True]}
