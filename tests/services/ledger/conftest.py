@@ -7,29 +7,32 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import bedplate.services.ledger
 from bedplate.data import Database
 from bedplate.data.migrate import migrate
+from bedplate.services.ledger.service import SERVICE
+from bedplate.services.rates.service import SERVICE as RATES
 from bedplate.testing.databases import PostgresServer, sqlite_url
+from tests.services.ledger.office import Office
 
-SCHEMA = Path(bedplate.services.ledger.__file__).parent / "schema"
+
+def _migrated(url: str) -> str:
+    for service in (SERVICE, RATES):
+        assert service.schema is not None
+        migrate(url, service.name, service.schema)
+    return url
 
 
 @pytest.fixture(scope="session")
 def ledger_postgresql_url(postgres_server: PostgresServer) -> str:
     """A PostgreSQL database with the ledger's tables, for all tests: each has a tenant of its own."""
-    url = postgres_server.create_database()
-    migrate(url, "ledger", SCHEMA)
-    return url
+    return _migrated(postgres_server.create_database())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with the ledger's tables, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        url = sqlite_url(tmp_path)
-        migrate(url, "ledger", SCHEMA)
-        return url
+        return _migrated(sqlite_url(tmp_path))
     shared: str = request.getfixturevalue("ledger_postgresql_url")
     return shared
 
@@ -60,3 +63,21 @@ def count_statements() -> Callable[[], AbstractContextManager[list[str]]]:
             sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
     return counting
+
+
+@pytest.fixture
+def office(ledger_database: Database) -> Iterator[Office]:
+    """The ledger and the rates service behind the whole pipeline, on each database."""
+    made = Office(ledger_database)
+    yield made
+    made.telemetry.log.close()
+
+
+@pytest.fixture
+async def sqlite_office(tmp_path: Path) -> AsyncIterator[Office]:
+    """The same on SQLite only, for what does not depend on the database."""
+    database = Database.open(_migrated(sqlite_url(tmp_path)))
+    made = Office(database)
+    yield made
+    made.telemetry.log.close()
+    await database.close()
