@@ -23,7 +23,7 @@ from tests.gateway.everything import EVERYTHING, Everything
         (Everything(one_float=float("-inf")), b'{"oneFloat":"-Infinity"}'),
         (Everything(one_bytes=b"\xfb\xff"), b'{"oneBytes":"+/8="}'),
         (Everything(color=1), b'{"color":"COLOR_RED"}'),
-        (Everything(color=99, colors=[0, 99]), b'{"colors":["COLOR_UNSPECIFIED",99],"color":99}'),
+        (Everything(color=99, colors=[0, 99]), b'{"color":99,"colors":["COLOR_UNSPECIFIED",99]}'),
         (Everything(maybe_int32=0), b'{"maybeInt32":0}'),
         (Everything(choose_null=0), b'{"chooseNull":null}'),
         (Everything(by_bool={True: "x"}), b'{"byBool":{"true":"x"}}'),
