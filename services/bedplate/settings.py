@@ -29,6 +29,7 @@ COMMAND_VARIABLES = {
 }
 # Kubernetes puts such variables into every pod when a service is called bedplate.
 _KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
+_DATABASE_URL = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://.|sqlite:///(?!:memory:).")
 _NOUN = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -164,6 +165,13 @@ class Settings(BaseSettings):
         parse_address(value)
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        if value and not _DATABASE_URL.match(value):
+            raise ValueError("write it as postgresql://user:password@host:5432/name or sqlite:///path")
+        return value
+
     @field_validator("upstreams", mode="before")
     @classmethod
     def _split_upstreams(cls, value: Any) -> Any:
@@ -255,8 +263,9 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def _suggest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f" Did you mean {close[0]}?" if close else " docs/configuration.md lists them."
+    ends = {one.removeprefix(PREFIX): one for one in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), ends, n=1)
+    return f" Did you mean {ends[close[0]]}?" if close else " docs/configuration.md lists them."
 
 
 def _explain(part: dict[str, Any]) -> str:

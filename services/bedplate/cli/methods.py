@@ -59,12 +59,9 @@ def _names(short: str, method: "MethodDescriptor") -> tuple[str, ...]:
 
 def complete_method(incomplete: str) -> list[str]:
     """Method names for the shell's completion."""
-    start = incomplete.lower()
-    return [
-        short
-        for short, method in all_methods()
-        if short.lower().startswith(start) or method.name.lower().startswith(start)
-    ]
+    methods = list(all_methods())
+    found = [short for short, _ in methods if short.startswith(incomplete)]
+    return found or [method.name for _, method in methods if method.name.startswith(incomplete)]
 
 
 def complete_service(incomplete: str) -> list[str]:
