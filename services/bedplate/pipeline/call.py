@@ -1,6 +1,7 @@
 """One call, as every stage and handler sees it."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,14 +34,14 @@ class Call:
         principal: Who calls; set by the authenticate stage.
         pending: See `bedplate.contract.scope`.
         response_headers: Metadata to send before the answer; names are lower case.
-        trace_id: 32 hex digits.
-        span_id: This call's own span, 16 hex digits.
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
         started: `time.monotonic` seconds.
     """
 
     __slots__ = (
+        "_span_id",
+        "_trace_id",
         "deadline",
         "decode",
         "door",
@@ -58,11 +59,9 @@ class Call:
         "requested_timeout_s",
         "response_headers",
         "sampled",
-        "span_id",
         "started",
         "stopped",
         "timer",
-        "trace_id",
     )
 
     def __init__(
@@ -90,14 +89,32 @@ class Call:
         self.principal: Principal = ANONYMOUS
         self.pending: list[Callable[[Any], None]] = []
         self.response_headers: list[tuple[str, str | bytes]] = []
-        self.trace_id = ""
-        self.span_id = ""
+        self._trace_id = ""
+        self._span_id = ""
         self.parent_span_id = ""
         self.sampled = False
         self.reason = ""
         self.error_id = ""
         self.request: Message | None = None
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """32 hex digits: the caller's trace, or a new one that is made when it is first asked for."""
+        if not self._trace_id:
+            self._trace_id = f"{random.getrandbits(128):032x}"
+        return self._trace_id
+
+    @trace_id.setter
+    def trace_id(self, value: str) -> None:
+        self._trace_id = value
+
+    @property
+    def span_id(self) -> str:
+        """This call's own span, 16 hex digits, made when it is first asked for."""
+        if not self._span_id:
+            self._span_id = f"{random.getrandbits(64):016x}"
+        return self._span_id
 
     @property
     def tenant(self) -> str:

@@ -26,12 +26,16 @@ class RecordedCall(Protocol):
     metadata: Any
     started: float
     trace_id: str
-    span_id: str
     parent_span_id: str
     sampled: bool
     error_id: str
     request: Any
     principal: Any
+
+    @property
+    def span_id(self) -> str:
+        """The call's own span, 16 hex digits."""
+        ...
 
 
 class SpanSink(Protocol):
@@ -85,12 +89,11 @@ class Recorder:
         """Give the call its place in a trace, and count it as running."""
         self._telemetry.in_flight += 1
         header = call.metadata.get(TRACEPARENT)
-        ids = f"{random.getrandbits(192):048x}"
-        call.span_id = ids[:16]
-        if header is None or not _join(call, header):
-            call.trace_id = ids[16:]
-            ratio = self._telemetry.trace_ratio
-            call.sampled = ratio > 0 and random.random() < ratio  # noqa: S311
+        if header is not None and _join(call, header):
+            return
+        ratio = self._telemetry.trace_ratio
+        if ratio > 0:
+            call.sampled = random.random() < ratio  # noqa: S311 - a share, not a secret
 
     def end(self, call: RecordedCall, code: str, reason: str, cause: BaseException | None = None) -> None:
         """Record how the call ended; `cause` is the fault behind an INTERNAL or the like."""
@@ -103,39 +106,27 @@ class Recorder:
         cell.add(duration_s)
         if call.sampled and telemetry.spans is not None:
             telemetry.spans.record(call, code, reason, duration_s)
-        known = self._known(call, code, reason, duration_s)
         if cause is None:
-            self._log.record(_call_line, known)
+            call.request = None  # the record must not keep the messages alive
+            self._log.record(_call_line, (call, code, reason, duration_s))
         else:
-            self._log.write("error", "fault", {**_call_line(known)[2], **_fault(call, cause)})
-
-    def _known(self, call: RecordedCall, code: str, reason: str, duration_s: float) -> tuple[Any, ...]:
-        """What a line needs of a call, and nothing that keeps its messages alive."""
-        return (
-            self._method,
-            call.door,
-            code,
-            reason,
-            duration_s,
-            call.principal,
-            call.peer,
-            call.trace_id,
-            call.span_id,
-        )
+            fields = _call_line((call, code, reason, duration_s))[2]
+            self._log.write("error", "fault", {**fields, **_fault(call, cause)})
 
 
 def _call_line(known: tuple[Any, ...]) -> tuple[str, str, dict[str, Any]]:
-    method, door, code, reason, duration_s, principal, peer, trace_id, span_id = known
+    call, code, reason, duration_s = known
+    principal = call.principal
     fields = {
-        "method": method,
-        "door": door,
+        "method": call.method,
+        "door": call.door,
         "code": code,
         "ms": round(duration_s * 1000, 3),
         "principal": principal.id,
         "tenant": principal.tenant,
-        "peer": peer,
-        "trace_id": trace_id,
-        "span_id": span_id,
+        "peer": call.peer,
+        "trace_id": call.trace_id,
+        "span_id": call.span_id,
     }
     if reason:
         fields["reason"] = reason
