@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bedplate.contract.policy import PolicyError
-from bedplate.generate import python_clients, reason_reference, service_configs
+from bedplate.generate import openapi, python_clients, reason_reference, service_configs
 from bedplate.generate.descriptors import Contracts, load
 
 
@@ -15,6 +15,8 @@ def generate(contracts: Contracts, out: Path, python_out: Path) -> None:
     _write(python_out, python_clients.files(contracts))
     _write(out, service_configs.files(contracts))
     _write(out, reason_reference.files(contracts))
+    _write(out, openapi.files(contracts))
+    _write(python_out, openapi.docs_files(contracts))
 
 
 def _write(folder: Path, files: Iterable[tuple[str, str]]) -> None:

@@ -1,0 +1,282 @@
+"""The OpenAPI 3.1 document of a server's public methods, from the same descriptors that serve them."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+
+from bedplate.contract.policy import MethodPolicy, Visibility, resolve
+from bedplate.gateway.json_encode import is_special
+from bedplate.gateway.openapi_failure import PROBLEM, failures
+from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours
+from bedplate.gateway.routes import Binding, Template, bindings, parse
+from bedplate.gateway.text_value import takes_text
+
+# Operations that a path item can hold; a rule for another HTTP method is
+# served, and cannot be written down.
+_HTTP_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
+
+_SENTENCE_END = re.compile(r"\.(?:\s|$)")
+PARAMETER_DEPTH_MAX = 4  # steps of a query parameter's name that are listed; the server takes more
+
+_INTRODUCTION = """\
+Fields may be sent as lowerCamelCase or as the contract names them, and are \
+answered in lowerCamelCase. 64-bit integers are answered as strings, and taken \
+as strings or numbers. A field that is not set is left out of an answer. \
+Unknown fields and parameters are refused. Every failure is a problem \
+(RFC 9457) whose `reason` never changes its meaning."""
+
+
+def document(methods: Iterable[MethodDescriptor], docs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The OpenAPI document of the methods that are unary, PUBLIC and have an http rule.
+
+    Args:
+        methods: The methods; those that are not public are left out.
+        docs: Comments of the contract by full name; None: those that ship
+            beside the messages, as far as they do.
+
+    Raises:
+        PolicyError: A policy or an http rule contradicts itself.
+    """
+    listed = [(method, resolve(method)) for method in methods]
+    public = [(method, policy) for method, policy in listed if _is_public(method, policy)]
+    services = list(dict.fromkeys(method.containing_service for method, _ in public))
+    if docs is None:
+        docs = {name: text for service in services for name, text in _shipped(service.file).items()}
+    writer = _Writer(docs)
+    for method, policy in public:
+        writer.add(method, policy)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "bedplate", "version": version("bedplate"), "description": _INTRODUCTION},
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": service.name, "description": docs.get(service.full_name, "")} for service in services
+        ],
+        "paths": writer.paths,
+        "components": {
+            "schemas": {**dict(sorted(writer.schemas.components.items())), "Problem": PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _is_public(method: MethodDescriptor, policy: MethodPolicy) -> bool:
+    streams = method.client_streaming or method.server_streaming
+    return policy.visibility is Visibility.PUBLIC and not streams and any(bindings(method))
+
+
+def _shipped(file: FileDescriptor) -> dict[str, str]:
+    """The comments that `make generate` wrote beside the file's messages; empty without them."""
+    folder, _, name = file.name.rpartition("/")
+    try:
+        beside = files(folder.replace("/", ".")) / name.replace(".proto", ".docs.json")
+        found: dict[str, str] = json.loads(beside.read_text("utf-8"))
+    except (OSError, ModuleNotFoundError, TypeError, ValueError):
+        return {}
+    return found
+
+
+class _Writer:
+    """Collects paths and schemas."""
+
+    def __init__(self, docs: Mapping[str, str]) -> None:
+        self.paths: dict[str, dict[str, Any]] = {}
+        self.schemas = Schemas(docs)
+        self._docs = docs
+        self._same: dict[str, str] = {}
+        self._ids: set[str] = set()
+
+    def add(self, method: MethodDescriptor, policy: MethodPolicy) -> None:
+        """Add a method under each of its bindings."""
+        for binding in bindings(method):
+            if binding.http_method not in _HTTP_METHODS:
+                continue
+            template = parse(binding.path)
+            # Two templates that differ only in the names of their variables are one path.
+            shown = _shown(template)
+            path = self._same.setdefault(re.sub(r"\{[^}]*\}", "{}", shown), shown)
+            names = re.findall(r"\{([^}]*)\}", path)
+            operation = self._operation(method, policy, binding, template, names)
+            self.paths.setdefault(path, {})[binding.http_method.lower()] = operation
+
+    def _operation(
+        self,
+        method: MethodDescriptor,
+        policy: MethodPolicy,
+        binding: Binding,
+        template: Template,
+        names: list[str],
+    ) -> dict[str, Any]:
+        from_path = frozenset(variable.path for variable in template.variables)
+        doc = self._docs.get(f"{method.containing_service.full_name}.{method.name}", "")
+        operation: dict[str, Any] = {
+            "operationId": self._id(method),
+            "tags": [method.containing_service.name],
+            "summary": " ".join(_SENTENCE_END.split(doc, maxsplit=1)[0].split()) or method.name,
+        }
+        if doc:
+            operation["description"] = doc
+        parameters = [
+            *self._path_parameters(method.input_type, template, names),
+            *self._query_parameters(method.input_type, binding, from_path),
+        ]
+        if parameters:
+            operation["parameters"] = parameters
+        if binding.body:
+            operation["requestBody"] = self._body(method.input_type, binding, from_path)
+        operation["responses"] = {
+            "200": self._answer(method.output_type, binding),
+            **failures(method, policy, self._docs, has_body=bool(binding.body)),
+        }
+        auth = policy.auth
+        scopes = sorted(auth.all_scopes | auth.any_scopes) if auth else []
+        operation["security"] = [] if auth and auth.anonymous else [{"bearer": scopes}]
+        operation["x-bedplate-policy"] = _promises(policy)
+        if policy.options.HasField("deprecation"):
+            operation["deprecated"] = True
+        return operation
+
+    def _id(self, method: MethodDescriptor) -> str:
+        name = base = f"{method.containing_service.name}_{method.name}"
+        further = 2
+        while name in self._ids:
+            name = f"{base}_{further}"
+            further += 1
+        self._ids.add(name)
+        return name
+
+    def _path_parameters(
+        self, request: Descriptor, template: Template, names: list[str]
+    ) -> Iterator[dict[str, Any]]:
+        variables = {variable.start: variable for variable in template.variables}
+        covered = {
+            place
+            for variable in template.variables
+            for place in range(variable.start, variable.end or len(template.segments))
+        }
+        for place, segment in enumerate(template.segments):
+            variable = variables.get(place)
+            if variable is None and (place in covered or segment not in ("*", "**")):
+                continue
+            schema: Schema = {"type": "string"}
+            if variable is not None:
+                schema = self.schemas.field(_leaf(request, variable.path))
+                if variable.multi:
+                    schema["pattern"] = _pattern(template.segments[variable.start : variable.end])
+            parameter = {"name": names.pop(0), "in": "path", "required": True, "schema": schema}
+            if "description" in schema:
+                parameter["description"] = schema.pop("description")
+            yield parameter
+
+    def _query_parameters(
+        self, request: Descriptor, binding: Binding, from_path: frozenset[str]
+    ) -> Iterator[dict[str, Any]]:
+        if binding.body == "*":
+            return
+        for steps in _parameters(request, ()):
+            path = ".".join(step.name for step in steps)
+            if path in from_path or steps[0].name == binding.body:
+                continue
+            schema = self.schemas.field(steps[-1])
+            parameter: dict[str, Any] = {
+                "name": ".".join(step.json_name for step in steps),
+                "in": "query",
+                "schema": schema,
+            }
+            if all(field_behavior_pb2.REQUIRED in behaviours(step) for step in steps):
+                parameter["required"] = True
+            if "description" in schema:
+                parameter["description"] = schema.pop("description")
+            yield parameter
+
+    def _body(self, request: Descriptor, binding: Binding, from_path: frozenset[str]) -> dict[str, Any]:
+        if binding.body == "*":
+            # What the path holds may not stand in the body again.
+            plain = self.schemas.object(request, from_path)
+            schema = plain if from_path else self.schemas.message(request)
+            required = "required" in plain
+        else:
+            field = request.fields_by_name[binding.body]
+            prefix = f"{field.name}."
+            below = frozenset(path.removeprefix(prefix) for path in from_path if path.startswith(prefix))
+            schema = self.schemas.field(field, below)
+            required = field_behavior_pb2.REQUIRED in behaviours(field)
+        return {"required": required, "content": {"application/json": {"schema": schema}}}
+
+    def _answer(self, response: Descriptor, binding: Binding) -> dict[str, Any]:
+        if binding.response_body:
+            schema = self.schemas.field(response.fields_by_name[binding.response_body])
+        else:
+            schema = self.schemas.message(response)
+        return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
+
+
+def _shown(template: Template) -> str:
+    """A template as OpenAPI writes it: each variable one name in braces."""
+    parts: list[str] = []
+    place = 0
+    starts = {variable.start: variable for variable in template.variables}
+    while place < len(template.segments):
+        variable = starts.get(place)
+        if variable is not None:
+            parts.append("{" + variable.path + "}")
+            place = variable.end or len(template.segments)
+            continue
+        segment = template.segments[place]
+        parts.append(f"{{part{place}}}" if segment in ("*", "**") else segment)
+        place += 1
+    return "/" + "/".join(parts) + (f":{template.verb}" if template.verb else "")
+
+
+def _pattern(segments: tuple[str, ...]) -> str:
+    patterns = {"*": "[^/]+", "**": ".*"}
+    return "^" + "/".join(patterns.get(segment, re.escape(segment)) for segment in segments) + "$"
+
+
+def _leaf(message: Descriptor, path: str) -> FieldDescriptor:
+    *above, last = path.split(".")
+    for step in above:
+        below = message.fields_by_name[step].message_type
+        assert below is not None, "the routes were checked at start"
+        message = below
+    return message.fields_by_name[last]
+
+
+def _parameters(
+    message: Descriptor, above: tuple[FieldDescriptor, ...]
+) -> Iterator[tuple[FieldDescriptor, ...]]:
+    """The fields that a query can set, each with the steps to it."""
+    for field in message.fields:
+        if field_behavior_pb2.OUTPUT_ONLY in behaviours(field):
+            continue
+        steps = (*above, field)
+        if takes_text(field):
+            yield steps
+        elif field.message_type is not None and not field.is_repeated:
+            holds_itself = any(step.containing_type is field.message_type for step in steps)
+            if len(steps) < PARAMETER_DEPTH_MAX and not holds_itself and not is_special(field.message_type):
+                yield from _parameters(field.message_type, steps)
+
+
+def _promises(policy: MethodPolicy) -> dict[str, Any]:
+    """The promises of the contract that a caller can build on; durations in seconds."""
+    promises: dict[str, Any] = {
+        "method": policy.method,
+        "deadline_default_s": policy.deadline_default_s,
+        "deadline_max_s": policy.deadline_max_s,
+        "idempotency": policy.idempotency.name,
+        "request_bytes_max": policy.request_bytes,
+        "response_bytes_max": policy.response_bytes,
+    }
+    if policy.auth is not None and not policy.auth.anonymous:
+        promises["all_scopes"] = sorted(policy.auth.all_scopes)
+        promises["any_scopes"] = sorted(policy.auth.any_scopes)
+    if policy.retry is not None:
+        promises["retry"] = {"max_attempts": policy.retry.max_attempts, "codes": list(policy.retry.codes)}
+    return promises
