@@ -6,6 +6,7 @@ flat tuples of functions.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ from bedplate.pipeline.order import STAGES
 from bedplate.pipeline.stage import CompileStage, Parts, Proceed, Stage
 from bedplate.telemetry.recorder import Recorder
 
-Leave = Callable[[Call], None]
+_log = logging.getLogger("bedplate.pipeline")
+
 Write = Callable[[Message], Awaitable[None]]
 
 
@@ -59,15 +61,18 @@ class Method:
         self.client_streaming: bool = descriptor.client_streaming
         self.server_streaming: bool = descriptor.server_streaming
         self.stages = tuple(stage.name for stage in stages)
-        self._enters = tuple((s.enter, s.leave) for s in stages if s.enter is not None)
-        self._messages = tuple(s.message for s in stages if s.message is not None)
-        self._responses = tuple(s.response for s in stages if s.response is not None)
+        hooked = [stage for stage in stages if stage.enter is not None or stage.leave is not None]
+        self._enters = tuple(stage.enter or _pass for stage in hooked)
+        leaves = [(place, stage.leave) for place, stage in enumerate(hooked) if stage.leave is not None]
+        self._leaves = tuple(reversed(leaves))
+        self._messages = tuple(stage.message for stage in stages if stage.message is not None)
+        self._responses = tuple(stage.response for stage in stages if stage.response is not None)
         self._handler = handler
-        arounds = [s.around for s in stages if s.around is not None]
+        arounds = [stage for stage in stages if stage.around is not None]
         if arounds and (self.client_streaming or self.server_streaming):
-            names = [s.name for s in stages if s.around is not None]
-            raise PolicyError(f"{self.name}: {', '.join(names)} cannot be promised for a method that streams")
-        self._respond = _wrap(_unary_end(handler), arounds)
+            names = ", ".join(stage.name for stage in arounds)
+            raise PolicyError(f"{self.name}: {names} cannot be promised for a method that streams")
+        self._around = _wrap(_unary_end(handler), [stage.around for stage in arounds]) if arounds else None
         self._recorder = recorder
         self._failures = failures
 
@@ -80,23 +85,28 @@ class Method:
         """
         CURRENT.set(call)
         self._recorder.begin(call)
-        leaves: list[Leave] = []
-        response: Message
+        entered = 0
         try:
-            for enter, leave in self._enters:
+            for enter in self._enters:
                 waiting = enter(call)
-                if leave is not None:
-                    leaves.append(leave)
+                entered += 1
                 if waiting is not None:
                     await waiting
+            request = payload
             if self.client_streaming:
-                response = await self._handler(self._requests(call, payload), call)
+                request = _Requests(call, payload, self._messages)
             else:
-                request = payload
                 for step in self._messages:
                     request = step(call, request)
-                response = await self._respond(call, request)
-            self._check(call, response)
+            response: Message
+            if self._around is None:
+                response = await self._handler(request, call)
+            else:
+                response = await self._around(call, request)
+            if type(response) is not self.response_class:
+                raise self._wrong(response)
+            for check in self._responses:
+                check(call, response)
         except BaseException as error:
             answer = self._end(call, error)
             if answer is error:
@@ -106,31 +116,36 @@ class Method:
             self._recorder.end(call, "OK", "")
             return response
         finally:
-            for leave in reversed(leaves):
-                leave(call)
+            if call.expired or call.stopped:
+                _uncancel()
+            for place, leave in self._leaves:
+                if place < entered:
+                    leave(call)
 
     async def stream(self, call: Call, payload: Any) -> AsyncGenerator[Message, None]:
         """Run a call whose responses are a stream; otherwise as `unary`."""
         CURRENT.set(call)
         self._recorder.begin(call)
-        leaves: list[Leave] = []
+        entered = 0
         responses: Any = None
         try:
-            for enter, leave in self._enters:
+            for enter in self._enters:
                 waiting = enter(call)
-                if leave is not None:
-                    leaves.append(leave)
+                entered += 1
                 if waiting is not None:
                     await waiting
             request = payload
             if self.client_streaming:
-                request = self._requests(call, payload)
+                request = _Requests(call, payload, self._messages)
             else:
                 for step in self._messages:
                     request = step(call, request)
             responses = self._handler(request, call)
             async for response in responses:
-                self._check(call, response)
+                if type(response) is not self.response_class:
+                    raise self._wrong(response)
+                for check in self._responses:
+                    check(call, response)
                 yield response
         except BaseException as error:
             answer = self._end(call, error)
@@ -140,10 +155,13 @@ class Method:
         else:
             self._recorder.end(call, "OK", "")
         finally:
-            for leave in reversed(leaves):
-                leave(call)
+            if call.expired or call.stopped:
+                _uncancel()
+            for place, leave in self._leaves:
+                if place < entered:
+                    leave(call)
             if responses is not None:
-                await responses.aclose()
+                await _close(responses, self.name)
 
     async def deliver(self, call: Call, payload: Any, write: Write) -> None:
         """Run a call whose responses are a stream, and write each of them.
@@ -172,26 +190,12 @@ class Method:
         self._recorder.end(call, failure.code, failure.reason, error if failure.fault else None)
         return failure
 
-    async def _requests(self, call: Call, payloads: AsyncIterator[Any]) -> AsyncIterator[Message]:
-        async for payload in payloads:
-            request = payload
-            for step in self._messages:
-                request = step(call, request)
-            yield request
-
-    def _check(self, call: Call, response: Any) -> None:
-        if type(response) is not self.response_class:
-            wanted, got = self.response_class.__name__, type(response).__name__
-            raise TypeError(f"{self.name} must answer {wanted}, its handler answered {got}")
-        for check in self._responses:
-            check(call, response)
+    def _wrong(self, response: Any) -> TypeError:
+        wanted, got = self.response_class.__name__, type(response).__name__
+        return TypeError(f"{self.name} must answer {wanted}, its handler answered {got}")
 
     def _end(self, call: Call, error: BaseException) -> BaseException:
         """Record how a call failed; what to raise for it."""
-        if call.expired:
-            task = asyncio.current_task()
-            if task is not None and isinstance(error, asyncio.CancelledError):
-                task.uncancel()
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             self._recorder.end(call, "INTERNAL", "INTERNAL", error)
             return error
@@ -205,6 +209,46 @@ class Method:
         if failure.code == "CANCELLED" and isinstance(error, asyncio.CancelledError):
             return error
         return failure
+
+
+class _Requests:
+    """The request messages of a call, each through the stages when the handler asks for it."""
+
+    __slots__ = ("_call", "_payloads", "_steps")
+
+    def __init__(self, call: Call, payloads: AsyncIterator[Any], steps: tuple[Any, ...]) -> None:
+        self._call = call
+        self._payloads = payloads
+        self._steps = steps
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        request = await self._payloads.__anext__()
+        for step in self._steps:
+            request = step(self._call, request)
+        message: Message = request
+        return message
+
+
+def _pass(call: Call) -> None:
+    """Stands for the entry of a stage that only leaves."""
+
+
+def _uncancel() -> None:
+    """Take back the cancellations with which a call was ended, so that its answer can be sent."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+
+
+async def _close(responses: Any, name: str) -> None:
+    """Let a handler's generator clean up; what goes wrong in that changes no answer any more."""
+    try:
+        await responses.aclose()
+    except Exception as error:
+        _log.error("%s raised %s while it was closed", name, type(error).__name__)
 
 
 def _unary_end(handler: Any) -> Proceed:

@@ -67,6 +67,7 @@ class HttpDoor:
         ready: Whether the process wants new callers; while not, every response
             asks its caller to connect elsewhere.
         date: The Date header line of now.
+        held: Bytes of request bodies that all connections hold.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -103,7 +104,7 @@ class HttpDoor:
         self._connections: set[Held] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._held = 0
+        self.held = 0
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -126,6 +127,11 @@ class HttpDoor:
             ) from error
         self.address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
         self._sweep()
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, those in their TLS handshake too."""
+        return len(self._connections)
 
     async def stop(self, grace_s: float) -> None:
         """Take no more requests, let those that run finish, and end the others with an answer.
@@ -180,14 +186,14 @@ class HttpDoor:
 
     def reserve(self, size: int) -> bool:
         """Ask for room for bytes of a body; False: there is none."""
-        if self._held + size > HELD_MAX_BYTES:
+        if self.held + size > HELD_MAX_BYTES:
             return False
-        self._held += size
+        self.held += size
         return True
 
     def release(self, size: int) -> None:
         """Give the room of a body back."""
-        self._held -= size
+        self.held -= size
 
     def _accept(self) -> asyncio.Protocol:
         if self._tls is None or self._context is None:
