@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from bedplate.errors import Kind, Refusal
+from bedplate.gateway import reference
 from bedplate.gateway.app import Gateway
 from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
@@ -92,7 +93,12 @@ class HttpDoor:
             TlsError: The TLS files cannot be used.
         """
         self.settings = settings
-        self.gateway = Gateway(methods.values(), telemetry, ready=ready)
+        self.gateway = Gateway(
+            methods.values(),
+            telemetry,
+            ready=ready,
+            pages=reference.pages(method.descriptor for method in methods.values()),
+        )
         self.ready = ready
         self.date = DateLine()
         self.address = ""
