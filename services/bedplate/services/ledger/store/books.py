@@ -15,7 +15,7 @@ from bedplate.services.ledger.domain import (
     Ledger,
     Side,
 )
-from bedplate.services.ledger.store.statement import Bulk, Statement
+from bedplate.services.ledger.store.statement import Bulk, Statement, lookup
 
 _INSERT_LEDGER = Statement("""
     INSERT INTO ledger_ledgers
@@ -37,7 +37,7 @@ _HEAD = """
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_HEAD = Statement(_HEAD)
-_LOCK_HEAD = Statement(f"{_HEAD} FOR NO KEY UPDATE")
+_LOCK_HEAD = Statement(f"{_HEAD} FOR NO KEY UPDATE", sqlite=_HEAD)
 _SAVE_HEAD = Statement("""
     UPDATE ledger_ledgers SET head_sequence = :sequence, head_time_us = :time_us
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
@@ -53,32 +53,27 @@ _FIND_SCALE = Statement("""
 """)
 _INSERT_ACCOUNT = Statement("""
     INSERT INTO ledger_accounts
-        (tenant_id, ledger_id, account_id, type, normal_side, currency_code,
+        (tenant_id, ledger_id, account_id, type, normal_side, currency_code, currency_scale,
          debits_must_not_exceed_credits, credits_must_not_exceed_debits, display_name, create_time_us,
          debits_minor, credits_minor)
     VALUES
-        (:tenant_id, :ledger_id, :account_id, :type, :normal_side, :currency_code,
+        (:tenant_id, :ledger_id, :account_id, :type, :normal_side, :currency_code, :currency_scale,
          :debits_must_not_exceed_credits, :credits_must_not_exceed_debits, :display_name, :create_time_us,
          0, 0)
     ON CONFLICT (tenant_id, ledger_id, account_id) DO NOTHING
 """)
 _ACCOUNTS = """
-    SELECT a.account_id, a.type, a.normal_side, a.currency_code, c.scale,
-        a.debits_must_not_exceed_credits, a.credits_must_not_exceed_debits, a.display_name, a.create_time_us,
-        a.debits_minor, a.credits_minor
-    FROM ledger_accounts a JOIN ledger_currencies c
-        ON c.tenant_id = a.tenant_id AND c.ledger_id = a.ledger_id AND c.code = a.currency_code
-    WHERE a.tenant_id = :tenant_id AND a.ledger_id = :ledger_id
+    SELECT account_id, type, normal_side, currency_code, currency_scale,
+        debits_must_not_exceed_credits, credits_must_not_exceed_debits, display_name, create_time_us,
+        debits_minor, credits_minor
+    FROM ledger_accounts WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
-_FIND_ACCOUNT = Statement(f"{_ACCOUNTS} AND a.account_id = :account_id")
-_LIST_ACCOUNTS = Statement(f"""
-    {_ACCOUNTS} AND a.account_id > :after AND a.type = ANY(:types)
-    ORDER BY a.account_id LIMIT :limit
-""")
-_LOCK_BALANCES = Statement(f"""
-    {_ACCOUNTS} AND a.account_id = ANY(:account_ids)
-    ORDER BY a.account_id FOR NO KEY UPDATE OF a
-""")
+_FIND_ACCOUNT = Statement(f"{_ACCOUNTS} AND account_id = :account_id")
+_LIST_ACCOUNTS = Statement(
+    f"{_ACCOUNTS} AND account_id > :after AND type = ANY(:types) ORDER BY account_id LIMIT :limit"
+)
+_LOCK_BALANCES = lookup(_ACCOUNTS, "account_id", "text", lock=True)
+# The whole key of each row comes out of one array: see `lookup`.
 _SAVE_BALANCES = Bulk(
     sqlite="""
         UPDATE ledger_accounts SET debits_minor = ?4, credits_minor = ?5
@@ -86,22 +81,19 @@ _SAVE_BALANCES = Bulk(
     """,
     postgresql="""
         UPDATE ledger_accounts a SET debits_minor = new.debits_minor, credits_minor = new.credits_minor
-        FROM (SELECT %s AS tenant_id, %s AS ledger_id, *
-              FROM unnest(%s::text[], %s::bigint[], %s::bigint[])
-                  AS rows (account_id, debits_minor, credits_minor)) new
+        FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+            AS new (tenant_id, ledger_id, account_id, debits_minor, credits_minor)
         WHERE a.tenant_id = new.tenant_id AND a.ledger_id = new.ledger_id AND a.account_id = new.account_id
     """,
 )
 # Sums of halves: SQLite refuses a sum outside int64, and neither half of 2**31
 # accounts comes near it.
 _TOTALS = Statement("""
-    SELECT c.code, c.scale, COUNT(*),
-        SUM(a.debits_minor >> 32), SUM(a.debits_minor & 4294967295),
-        SUM(a.credits_minor >> 32), SUM(a.credits_minor & 4294967295)
-    FROM ledger_accounts a JOIN ledger_currencies c
-        ON c.tenant_id = a.tenant_id AND c.ledger_id = a.ledger_id AND c.code = a.currency_code
-    WHERE a.tenant_id = :tenant_id AND a.ledger_id = :ledger_id
-    GROUP BY c.code, c.scale ORDER BY c.code
+    SELECT currency_code, currency_scale, COUNT(*),
+        SUM(debits_minor >> 32), SUM(debits_minor & 4294967295),
+        SUM(credits_minor >> 32), SUM(credits_minor & 4294967295)
+    FROM ledger_accounts WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
+    GROUP BY currency_code, currency_scale ORDER BY currency_code
 """)
 
 
@@ -172,6 +164,7 @@ def insert_account(connection: sa.Connection, tenant_id: str, ledger_id: str, ac
             type=account.type.value,
             normal_side=account.normal_side.value,
             currency_code=account.currency.code,
+            currency_scale=account.currency.scale,
             debits_must_not_exceed_credits=account.debits_must_not_exceed_credits,
             credits_must_not_exceed_debits=account.credits_must_not_exceed_debits,
             display_name=account.display_name,
@@ -214,7 +207,7 @@ def lock_balances(
 ) -> dict[str, Balance]:
     """Read accounts and their sums, by id, and lock their rows, in the order of their ids."""
     rows = _LOCK_BALANCES.rows(
-        connection, tenant_id=tenant_id, ledger_id=ledger_id, account_ids=list(account_ids)
+        connection, tenant_id=tenant_id, ledger_id=ledger_id, values=sorted(account_ids)
     )
     return {row.account_id: _balance(row) for row in rows}
 
@@ -223,8 +216,11 @@ def save_balances(
     connection: sa.Connection, tenant_id: str, ledger_id: str, balances: Sequence[Balance]
 ) -> None:
     """Write the sums of accounts."""
-    rows = [(each.account.account_id, each.debits_minor, each.credits_minor) for each in balances]
-    _SAVE_BALANCES.write(connection, (tenant_id, ledger_id), rows)
+    rows = [
+        (tenant_id, ledger_id, each.account.account_id, each.debits_minor, each.credits_minor)
+        for each in balances
+    ]
+    _SAVE_BALANCES.write(connection, (), rows)
 
 
 def totals(connection: sa.Connection, tenant_id: str, ledger_id: str) -> list[CurrencyTotal]:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bedplate.services.ledger.domain import Entry, PlacedEntry, Side, Transaction
-from bedplate.services.ledger.store.statement import Statement, insert
+from bedplate.services.ledger.store.statement import Statement, insert, lookup
 
 _INSERT_TRANSACTIONS = insert(
     "ledger_transactions",
@@ -30,38 +30,26 @@ _INSERT_ENTRIES = insert(
         "currency_code": "text",
     },
 )
+_HEADERS = """
+    SELECT sequence, transaction_id, entry_count, effective_us, description, create_time_us
+    FROM ledger_transactions WHERE tenant_id = :tenant_id
+"""
 # `|| ''` keeps PostgreSQL without statistics from the primary key, by which it
 # would read the whole ledger: it holds two equal columns for as good as three.
-_FIND_TRANSACTIONS = Statement("""
-    SELECT sequence, transaction_id, entry_count, effective_us, description, create_time_us
-    FROM ledger_transactions
-    WHERE tenant_id = :tenant_id AND transaction_id = ANY(:transaction_ids) AND ledger_id || '' = :ledger_id
-""")
-_LIST_TRANSACTIONS = Statement("""
-    SELECT sequence, transaction_id, entry_count, effective_us, description, create_time_us
-    FROM ledger_transactions
-    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND sequence > :after
-    ORDER BY sequence LIMIT :limit
-""")
-_ENTRIES_OF = Statement("""
-    SELECT sequence, account_id, side, amount_minor, currency_code FROM ledger_entries
-    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND sequence = ANY(:sequences)
-    ORDER BY sequence, entry_index
-""")
+_FIND_TRANSACTIONS = lookup(f"{_HEADERS} AND ledger_id || '' = :ledger_id", "transaction_id", "text")
+_LIST_TRANSACTIONS = Statement(
+    f"{_HEADERS} AND ledger_id = :ledger_id AND sequence > :after ORDER BY sequence LIMIT :limit"
+)
 _ENTRIES = """
     SELECT sequence, entry_index, account_id, side, amount_minor, currency_code FROM ledger_entries
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
-        AND (sequence, entry_index) > (:sequence, :entry_index) AND sequence <= :until
 """
+_ENTRIES_OF = lookup(_ENTRIES, "sequence", "bigint", order="sequence, entry_index")
+_RANGE = "AND (sequence, entry_index) > (:sequence, :entry_index) AND sequence <= :until"
 _ORDER = "ORDER BY sequence, entry_index LIMIT :limit"
-_LIST_ENTRIES = Statement(f"{_ENTRIES} {_ORDER}")
-_LIST_ACCOUNT_ENTRIES = Statement(f"{_ENTRIES} AND account_id = :account_id {_ORDER}")
-# Not a join: PostgreSQL without statistics reads the whole ledger's
-# transactions for each entry of the page.
-_PLACES = Statement("""
-    SELECT sequence, transaction_id, effective_us, create_time_us FROM ledger_transactions
-    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND sequence = ANY(:sequences)
-""")
+_LIST_ENTRIES = Statement(f"{_ENTRIES} {_RANGE} {_ORDER}")
+_LIST_ACCOUNT_ENTRIES = Statement(f"{_ENTRIES} AND account_id = :account_id {_RANGE} {_ORDER}")
+_HEADERS_OF = lookup(f"{_HEADERS} AND ledger_id = :ledger_id", "sequence", "bigint")
 
 
 def insert_transactions(
@@ -93,7 +81,7 @@ def find_transactions(
 ) -> dict[str, Transaction]:
     """Read the transactions that exist under these ids, by id."""
     headers = _FIND_TRANSACTIONS.rows(
-        connection, tenant_id=tenant_id, ledger_id=ledger_id, transaction_ids=list(transaction_ids)
+        connection, tenant_id=tenant_id, ledger_id=ledger_id, values=list(transaction_ids)
     )
     found = _with_entries(connection, tenant_id, ledger_id, headers)
     return {transaction.transaction_id: transaction for transaction in found}
@@ -158,7 +146,7 @@ def list_entries(
     else:
         rows = _LIST_ENTRIES.rows(connection, **values)
     sequences = list(dict.fromkeys(row.sequence for row in rows))
-    headers = _PLACES.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, sequences=sequences)
+    headers = _HEADERS_OF.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, values=sequences)
     places = {header.sequence: header for header in headers}
     return [_placed(row, places[row.sequence]) for row in rows]
 
@@ -176,8 +164,8 @@ def _with_entries(
     if not headers:
         return []
     entries: dict[int, list[Entry]] = {header.sequence: [] for header in headers}
-    rows = _ENTRIES_OF.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, sequences=list(entries))
-    for sequence, account_id, side, amount_minor, currency_code in rows:
+    rows = _ENTRIES_OF.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, values=list(entries))
+    for sequence, _, account_id, side, amount_minor, currency_code in rows:
         entries[sequence].append(Entry(account_id, Side(side), amount_minor, currency_code))
     return [
         Transaction(

@@ -15,21 +15,19 @@ Row = Sequence[Any]
 
 _NAME = re.compile(r"(?<!:):(\w+)")
 _ANY = re.compile(r"= ANY\(:(\w+)\)")
-_LOCK = re.compile(r"FOR NO KEY UPDATE( OF \w+)?$")
 
 
 class Statement:
     """One statement in PostgreSQL's dialect, its values by name, such as `:ledger_id`.
 
-    `= ANY(:ids)` takes a list; a lock clause stands last. SQLite has no row
-    locks: there `bedplate.data` runs transactions one by one.
+    `= ANY(:types)` takes a list. Where SQLite needs another text, it is given.
     """
 
-    def __init__(self, text: str) -> None:
-        text = " ".join(text.split())
-        self._postgresql = _NAME.sub(r"%(\1)s", text)
-        self._sqlite = _LOCK.sub("", _ANY.sub(r"IN (SELECT value FROM json_each(:\1))", text))
-        self._lists = _ANY.findall(text)
+    def __init__(self, text: str, *, sqlite: str = "") -> None:
+        self._postgresql = _NAME.sub(r"%(\1)s", " ".join(text.split()))
+        sqlite = " ".join((sqlite or text).split())
+        self._lists = _ANY.findall(sqlite)
+        self._sqlite = _ANY.sub(r"IN (SELECT value FROM json_each(:\1))", sqlite)
 
     def rows(self, connection: sa.Connection, **values: Any) -> Sequence[Any]:
         """Run it; its rows."""
@@ -49,6 +47,33 @@ class Statement:
         for name in self._lists:
             values[name] = json.dumps(values[name])
         return connection.exec_driver_sql(self._sqlite, values)
+
+
+def lookup(select: str, column: str, kind: str, *, lock: bool = False, order: str = "") -> Statement:
+    """Makes a statement that finds the rows in which a column has one of `:values`.
+
+    On PostgreSQL each value is looked up by itself (`OFFSET 0` keeps the planner
+    from turning it into a join): without statistics, which a young table has
+    none of, it takes a tenant and a ledger for very few rows and reads all of
+    them, for every call or even every row.
+
+    Args:
+        select: `SELECT columns FROM table WHERE the beginning of the key`.
+        column: The column.
+        kind: Its type on PostgreSQL.
+        lock: Whether to lock the rows, in the order of `:values`. SQLite has no
+            row locks: there `bedplate.data` runs transactions one by one.
+        order: The columns by which the rows are sorted.
+    """
+    for_update = "FOR NO KEY UPDATE" if lock else ""
+    order_by = f"ORDER BY {order}" if order else ""
+    return Statement(
+        f"""
+        SELECT found.* FROM unnest(:values::{kind}[]) AS wanted (value)
+        CROSS JOIN LATERAL ({select} AND {column} = wanted.value OFFSET 0 {for_update}) AS found {order_by}
+        """,
+        sqlite=f"{select} AND {column} = ANY(:values) {order_by}",
+    )
 
 
 class Bulk:

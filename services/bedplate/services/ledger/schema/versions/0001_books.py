@@ -39,6 +39,7 @@ CREATE TABLE ledger_accounts (
     type SMALLINT NOT NULL CHECK (type BETWEEN 1 AND 5),
     normal_side SMALLINT NOT NULL CHECK (normal_side IN (1, 2)),
     currency_code TEXT NOT NULL,
+    currency_scale SMALLINT NOT NULL,
     debits_must_not_exceed_credits BOOLEAN NOT NULL,
     credits_must_not_exceed_debits BOOLEAN NOT NULL,
     display_name TEXT NOT NULL,
