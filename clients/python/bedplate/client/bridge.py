@@ -53,8 +53,8 @@ class Bridge:
             for task in tasks:
                 task.cancel()
 
-        self._loop.call_soon_threadsafe(start)
         try:
+            self._loop.call_soon_threadsafe(start)
             return done.result()
         except BaseException:
             if not done.done():  # KeyboardInterrupt, and what else a signal raises here

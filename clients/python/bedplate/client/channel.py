@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
+from bedplate.client import fork
 from bedplate.client.deadline import timeout_s
 from bedplate.client.target import is_loopback, normalised
 from bedplate.client.tls import Reloading, Tls
@@ -164,14 +165,15 @@ class Channel(grpc.aio.Channel):
         """The channel underneath, open in the running loop.
 
         Raises:
-            RuntimeError: The channel is closed, or belongs to another process or loop.
+            RuntimeError: The channel is closed, or belongs to another process or
+                loop, or gRPC does not work here; see `fork`.
         """
         loop = asyncio.get_running_loop()
         if self._closed:
             raise RuntimeError("the client is closed; make a new one")
-        if self._pid != os.getpid():
-            raise RuntimeError("the client was made before the process forked; make one in each process")
+        self._check_process()
         if self._inner is None:
+            fork.use()
             self._inner, self._loop = self._open(), loop
         elif self._loop is not loop:
             raise RuntimeError("the client belongs to another event loop; make one in each loop")
@@ -184,8 +186,17 @@ class Channel(grpc.aio.Channel):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that it belongs to; None before the first call."""
+        """The event loop that it belongs to; None before the first call.
+
+        Raises:
+            RuntimeError: It belongs to another process.
+        """
+        self._check_process()
         return self._loop
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            raise RuntimeError("the client was made before the process forked; make one in each process")
 
     def timeout_s(self, method: str, asked_s: float | None) -> float:
         """See `deadline.timeout_s`; the method is `/package.Service/Method`."""

@@ -44,7 +44,13 @@ def service_config(*services: ServiceDescriptor, timeouts: bool) -> dict[str, An
         for service in services
         for method in service.methods
     ]
-    config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": methods}
+    config: dict[str, Any] = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        # A server that is about to stop says so on this one stream; clients then
+        # take another before it refuses them. Empty: the server as a whole.
+        "healthCheckConfig": {"serviceName": ""},
+        "methodConfig": methods,
+    }
     if any("retryPolicy" in method for method in methods):
         config["retryThrottling"] = _throttling(services)
     return config
