@@ -9,6 +9,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2 as v1alpha
 
 from bedplate.pipeline.call import Call
@@ -54,6 +55,8 @@ class Catalogue:
         self.files: dict[str, FileDescriptor] = {}
         for service in listed:
             self._add(service.file)
+        # No contract imports them, and a client that prints a refusal asks what they are.
+        self._add(error_details_pb2.DESCRIPTOR)
         self.symbols = {name: file for file in self.files.values() for name in _symbols(file)}
         self.extensions: dict[str, dict[int, FileDescriptor]] = {}
         for file in self.files.values():
