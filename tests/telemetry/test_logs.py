@@ -9,9 +9,9 @@ import orjson
 from bedplate.telemetry.logs import BATCH, WAITING_MAX, LogWriter
 
 
-def number(values: tuple[Any, ...]) -> tuple[str, str, dict[str, Any]]:
+def number(at: float, values: tuple[Any, ...]) -> dict[str, Any]:
     """A line with a number."""
-    return "info", "numbered", {"number": values[0]}
+    return {"time": at, "number": values[0]}
 
 
 def lines(stream: io.BytesIO) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ BATCH = 64
 # Lines that may wait for a slow disk, bytes; what comes on top is dropped.
 WAITING_MAX = 16 * 1024 * 1024
 
-# Makes level, event and fields of a line from what was recorded.
-Make = Callable[[tuple[Any, ...]], tuple[str, str, dict[str, Any]]]
+# Makes a whole line, with `time`, `level` and `event`, from when and what was recorded.
+Make = Callable[[float, tuple[Any, ...]], dict[str, Any]]
 
 
 class LogWriter:
@@ -72,12 +72,13 @@ class LogWriter:
         At level `error` it is on its way at once.
         """
         self._format()
-        self._add(_line(time.time(), level, event, fields))
+        line = {"time": time.time(), "level": level, "event": event, **fields}
+        self._add([orjson.dumps(line, default=str)])
         if level == "error":
             self._urgent.set()
 
     def record(self, make: Make, values: tuple[Any, ...]) -> None:
-        """Write an event whose line is made later, with others, by `make(values)`."""
+        """Write an event whose line is made later, with others, by `make(time, values)`."""
         records = self._records
         records.append((time.time(), make, values))
         if len(records) >= BATCH:
@@ -113,21 +114,25 @@ class LogWriter:
     def _format(self) -> None:
         """Turn the records that wait into lines."""
         records = self._records
+        lines = []
         for _ in range(len(records)):
             try:
                 at, make, values = records.popleft()
             except IndexError:  # another thread was quicker
-                return
-            self._add(_line(at, *make(values)))
+                break
+            lines.append(orjson.dumps(make(at, values), default=str))
+        if lines:
+            self._add(lines)
 
-    def _add(self, line: bytes) -> None:
+    def _add(self, lines: list[bytes]) -> None:
+        size = sum(map(len, lines))
         with self._lock:
-            if self._waiting + len(line) > WAITING_MAX:
-                self.dropped += 1
+            if self._waiting + size > WAITING_MAX:
+                self.dropped += len(lines)
                 return
-            self._lines.append(line)
-            self._waiting += len(line)
-            first = len(self._lines) == 1
+            first = not self._lines
+            self._lines += lines
+            self._waiting += size
         if first:
             self._wake.set()
 
@@ -139,10 +144,6 @@ class LogWriter:
             self._wake.clear()
             self._urgent.clear()
             self.flush()
-
-
-def _line(at: float, level: str, event: str, fields: dict[str, Any]) -> bytes:
-    return orjson.dumps({"time": at, "level": level, "event": event, **fields}, default=str)
 
 
 class BridgeHandler(logging.Handler):

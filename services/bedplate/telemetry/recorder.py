@@ -110,14 +110,19 @@ class Recorder:
             call.request = None  # the record must not keep the messages alive
             self._log.record(_call_line, (call, code, reason, duration_s))
         else:
-            fields = _call_line((call, code, reason, duration_s))[2]
+            fields = _call_line(0.0, (call, code, reason, duration_s))
+            for name in ("time", "level", "event"):
+                del fields[name]
             self._log.write("error", "fault", {**fields, **_fault(call, cause)})
 
 
-def _call_line(known: tuple[Any, ...]) -> tuple[str, str, dict[str, Any]]:
+def _call_line(at: float, known: tuple[Any, ...]) -> dict[str, Any]:
     call, code, reason, duration_s = known
     principal = call.principal
     fields = {
+        "time": at,
+        "level": "info",
+        "event": "call",
         "method": call.method,
         "door": call.door,
         "code": code,
@@ -130,7 +135,7 @@ def _call_line(known: tuple[Any, ...]) -> tuple[str, str, dict[str, Any]]:
     }
     if reason:
         fields["reason"] = reason
-    return "info", "call", fields
+    return fields
 
 
 def _fault(call: RecordedCall, cause: BaseException) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from bedplate.contract.policy import MethodPolicy
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.rules import Plain, plain_check
 from bedplate.pipeline.stage import Parts, Stage
 from buf.validate import validate_pb2
 
@@ -32,11 +33,11 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     """
 
     def message(call: Call, request: Any) -> Any:
-        required, has_rules = _plan(request.DESCRIPTOR)
+        required, has_rules, plain = _plan(request.DESCRIPTOR)
         violations: list[Violation] = []
         if required is not None and not required.complete(request):
             violations.extend(islice(required.missing(request), VIOLATIONS_MAX))
-        if has_rules:
+        if has_rules and (violations or plain is None or not plain(request)):
             try:
                 _VALIDATOR.validate(request)
             except protovalidate.ValidationError as error:
@@ -84,9 +85,10 @@ def _path(field: Any) -> str:
 
 
 @cache
-def _plan(descriptor: Descriptor) -> tuple["_Required | None", bool]:
+def _plan(descriptor: Descriptor) -> tuple["_Required | None", bool, Plain | None]:
     required = _required_of(descriptor) if _needs_check(descriptor, set()) else None
-    return required, _has_rules(descriptor, set())
+    has_rules = _has_rules(descriptor, set())
+    return required, has_rules, plain_check(descriptor) if has_rules else None
 
 
 def _has_rules(descriptor: Descriptor, seen: set[str]) -> bool:

@@ -1,0 +1,165 @@
+"""Tells at once that a message keeps its rules, where that is plain to see.
+
+protovalidate is exact and costs 25 microseconds between two calls, because a
+message is serialised and parsed again for it. Most rules are a length, a range
+or a pattern, and most messages keep them all: that is checked here first, with
+a few comparisons. A message that is not plainly right goes to protovalidate,
+which alone decides and explains. So this must never accept what protovalidate
+refuses, and may always give up; a property test compares the two.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from buf.validate import validate_pb2
+
+# Says whether a value plainly keeps its rules.
+Plain = Callable[[Any], bool]
+
+# Patterns that mean the same to RE2 and to Python's re with ASCII classes, for
+# a value without a line break.
+_SAME_PATTERN = re.compile(r"(?:[A-Za-z0-9 _:;,@/^$|()\[\]{}+*?.-]|\\[.\-/dws]|\\x[0-9a-f]{2})*", re.ASCII)
+_DIFFERENT = re.compile(r"\(\?|\[\[|\[\]|\[\^\]|[*+?}]\+|--|\|\|")
+
+_NUMBERS = frozenset(
+    {"int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64"}
+)
+
+
+@cache
+def plain_check(descriptor: Descriptor) -> Plain | None:
+    """A check of a whole message; None when its rules are not of the plain kinds."""
+    return _message(descriptor, frozenset())
+
+
+def _message(descriptor: Descriptor, above: frozenset[str]) -> Plain | None:
+    if descriptor.full_name in above:
+        return None  # a message that contains itself has no flat check
+    above |= {descriptor.full_name}
+    if descriptor.GetOptions().HasExtension(validate_pb2.message):
+        return None
+    if any(oneof.GetOptions().HasExtension(validate_pb2.oneof) for oneof in descriptor.oneofs):
+        return None
+    always: list[tuple[str, Plain]] = []
+    when_set: list[tuple[str, Plain]] = []
+    for field in descriptor.fields:
+        check = _field(field, above)
+        if check is None:
+            return None
+        if check is not _anything:
+            tracks = field.has_presence and not field.is_repeated
+            (when_set if tracks else always).append((field.name, check))
+    if not always and not when_set:
+        return _anything
+    return _all(tuple(always), tuple(when_set))
+
+
+def _all(always: tuple[tuple[str, Plain], ...], when_set: tuple[tuple[str, Plain], ...]) -> Plain:
+    def keeps(message: Message) -> bool:
+        for name, check in always:
+            if not check(getattr(message, name)):
+                return False
+        for name, check in when_set:
+            if message.HasField(name) and not check(getattr(message, name)):
+                return False
+        return True
+
+    return keeps
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _field(field: FieldDescriptor, above: frozenset[str]) -> Plain | None:
+    rules: validate_pb2.FieldRules = field.GetOptions().Extensions[validate_pb2.field]
+    if not field.is_repeated:
+        return _single(field, rules, above)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return _map(field, rules)
+    kind = rules.WhichOneof("type")
+    if kind not in (None, "repeated") or _sets_other(rules, "repeated"):
+        return None
+    if _sets_other(rules.repeated, "min_items", "max_items", "items"):
+        return None
+    item = _single(field, rules.repeated.items, above)
+    if item is None:
+        return None
+    return _list(item, rules.repeated.min_items, rules.repeated.max_items or 2**63)
+
+
+def _list(item: Plain, least: int, most: int) -> Plain:
+    if item is _anything and least == 0 and most == 2**63:
+        return _anything
+
+    def keeps(values: Any) -> bool:
+        if not least <= len(values) <= most:
+            return False
+        return item is _anything or all(map(item, values))
+
+    return keeps
+
+
+def _map(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Plain | None:
+    value = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
+    return _anything if not rules.ListFields() and value.message_type is None else None
+
+
+def _single(field: FieldDescriptor, rules: validate_pb2.FieldRules, above: frozenset[str]) -> Plain | None:
+    """The check of one value, or of one item of a list."""
+    kind = rules.WhichOneof("type")
+    if field.message_type is not None:
+        return None if rules.ListFields() else _message(field.message_type, above)
+    if kind is None:
+        return None if rules.ListFields() else _anything
+    if _sets_other(rules, kind):
+        return None
+    typed = getattr(rules, kind)
+    if kind == "string":
+        return _string(typed)
+    if kind == "enum":
+        return _enum(field, typed)
+    return _number(typed) if kind in _NUMBERS else None
+
+
+def _string(rules: validate_pb2.StringRules) -> Plain | None:
+    if _sets_other(rules, "min_len", "max_len", "pattern"):
+        return None
+    least, most = rules.min_len, rules.max_len if rules.HasField("max_len") else 2**63
+    if not rules.HasField("pattern"):
+        return lambda value: least <= len(value) <= most
+    if not _SAME_PATTERN.fullmatch(rules.pattern) or _DIFFERENT.search(rules.pattern):
+        return None
+    search = re.compile(rules.pattern, re.ASCII).search
+
+    def keeps(value: str) -> bool:
+        return least <= len(value) <= most and search(value) is not None and "\n" not in value
+
+    return keeps
+
+
+def _number(rules: Any) -> Plain | None:
+    if _sets_other(rules, "gt", "gte", "lt", "lte"):
+        return None
+    least = rules.gt + 1 if rules.HasField("gt") else rules.gte if rules.HasField("gte") else -(2**63)
+    most = rules.lt - 1 if rules.HasField("lt") else rules.lte if rules.HasField("lte") else 2**64
+    if least > most:
+        return None  # bounds the other way round mean "outside of"
+    return lambda value: least <= value <= most
+
+
+def _enum(field: FieldDescriptor, rules: validate_pb2.EnumRules) -> Plain | None:
+    if _sets_other(rules, "defined_only"):
+        return None
+    assert field.enum_type is not None
+    return frozenset(field.enum_type.values_by_number).__contains__ if rules.defined_only else _anything
+
+
+def _sets_other(rules: Message, *known: str) -> bool:
+    """Whether the rules set something that is not among the known."""
+    return any(field.name not in known for field, _ in rules.ListFields())

@@ -1,0 +1,134 @@
+"""The quick check of rules accepts nothing that protovalidate refuses."""
+
+import string
+from typing import Any
+
+import protovalidate
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bedplate.ledger.v1 import ledger_pb2
+from bedplate.pipeline.rules import plain_check
+from bedplate.rates.v1 import rates_pb2
+from tests.bench import contract
+
+VALIDATOR = protovalidate.Validator()
+
+# What rules turn on: the characters of ids, and those that fool patterns.
+ALPHABET = string.ascii_letters + string.digits + "._-:/ \n\x00é٣"
+
+TRANSACTION = ledger_pb2.Transaction(
+    transaction_id="t1",
+    entries=[
+        ledger_pb2.Entry(account_id="a:b", side=ledger_pb2.SIDE_DEBIT, amount_minor=1),
+        ledger_pb2.Entry(account_id="c", side=ledger_pb2.SIDE_CREDIT, amount_minor=1),
+    ],
+)
+
+# A message of each class that keeps its rules; the test changes some of it.
+RIGHT = [
+    ledger_pb2.PostTransactionsRequest(ledger_id="main", transactions=[TRANSACTION]),
+    ledger_pb2.GetBalanceRequest(ledger_id="main", account_id="a:b"),
+    ledger_pb2.ListAccountsRequest(ledger_id="main", page_size=10),
+    ledger_pb2.ListEntriesRequest(ledger_id="main"),
+    ledger_pb2.CreateLedgerRequest(ledger_id="main"),
+    rates_pb2.ImportRatesRequest(
+        source="ecb", rates=[rates_pb2.Rate(base="EUR", quote="USD", date="2026-11-20", value="1.1")]
+    ),
+    rates_pb2.ConvertRequest(base="EUR", quote="USD", amount="1"),
+    rates_pb2.ListRatesRequest(quote="USD"),
+    contract.request(),
+]
+
+USUAL = ["main", "EUR", "USD", "2026-11-22", "a:b", "1.5", "ecb", "", "main\n", "x" * 64]
+
+LIMITS = [0, 1, -1, 2, 3, 64, 100, 1000, 1001, 2**31 - 1, -(2**31)]
+
+
+def value(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
+    """Values of a field: some right, some at a bound, some wrong."""
+    if field.message_type is not None:
+        return message(GetMessageClass(field.message_type), depth - 1)
+    kind = field.cpp_type
+    if kind == FieldDescriptor.CPPTYPE_STRING:
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            return st.binary(max_size=4)
+        usual = st.sampled_from(
+            ["main", "EUR", "USD", "2026-11-22", "a:b", "1.5", "ecb", "", "main\n", "x" * 64]
+        )
+        return usual | st.text(ALPHABET, max_size=70)
+    if kind in (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64):
+        return st.sampled_from(LIMITS)
+    if kind == FieldDescriptor.CPPTYPE_ENUM:
+        return st.integers(0, 7)
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
+        return st.booleans()
+    return st.floats(allow_nan=False, width=32)
+
+
+def message(message_class: Any, depth: int = 3) -> st.SearchStrategy[Any]:
+    """Messages of a class, with some fields of any value."""
+    return changed(message_class(), depth, often=3)
+
+
+def changed(right: Any, depth: int = 3, often: int = 8) -> st.SearchStrategy[Any]:
+    """Copies of a message in which about one of so many fields is replaced, at any depth."""
+
+    @st.composite
+    def build(draw: Any) -> Any:
+        made = type(right)()
+        made.CopyFrom(right)
+        for field in made.DESCRIPTOR.fields:
+            if field.message_type is not None and (depth == 0 or field.message_type.GetOptions().map_entry):
+                continue
+            replace = draw(st.integers(1, often)) == 1
+            if field.is_repeated and field.message_type is not None and not replace:
+                items = [draw(changed(item, depth - 1, often)) for item in getattr(made, field.name)]
+                made.ClearField(field.name)
+                getattr(made, field.name).extend(items)
+            elif replace and field.is_repeated:
+                made.ClearField(field.name)
+                getattr(made, field.name).extend(draw(st.lists(value(field, depth), max_size=3)))
+            elif replace and field.message_type is not None:
+                getattr(made, field.name).CopyFrom(draw(value(field, depth)))
+            elif replace:
+                setattr(made, field.name, draw(value(field, depth)))
+        return made
+
+    return build()
+
+
+@pytest.mark.parametrize("right", RIGHT, ids=lambda each: each.DESCRIPTOR.name)
+def test_what_the_quick_check_accepts_protovalidate_accepts(right: Any) -> None:
+    check = plain_check(right.DESCRIPTOR)
+    assert check is not None, "the contract's rules are of the plain kinds"
+    assert check(right), "what is right is accepted without protovalidate"
+
+    @settings(max_examples=200, deadline=None)
+    @given(changed(right))
+    def agrees(made: Any) -> None:
+        if check(made):
+            VALIDATOR.validate(made)
+
+    agrees()
+
+
+@pytest.mark.parametrize(
+    ("currency", "accepted"), [("EUR", True), ("EUR\n", False), ("eur", False), ("EURO", False), ("É", False)]
+)
+def test_a_pattern_is_about_the_whole_value(currency: str, accepted: bool) -> None:
+    request = contract.request()
+    request.payment.currency = currency
+    check = plain_check(contract.ChargeRequest.DESCRIPTOR)
+    assert check is not None
+
+    assert check(request) is accepted
+
+
+def test_a_rule_of_another_kind_is_left_to_protovalidate() -> None:
+    """Account has a CEL rule, so that every account is protovalidate's to judge."""
+    assert plain_check(ledger_pb2.Account.DESCRIPTOR) is None
+    assert plain_check(ledger_pb2.CreateAccountRequest.DESCRIPTOR) is None
