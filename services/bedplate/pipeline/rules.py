@@ -30,6 +30,8 @@ _NUMBERS = frozenset(
     {"int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64"}
 )
 
+_IGNORES = (validate_pb2.IGNORE_UNSPECIFIED, validate_pb2.IGNORE_IF_ZERO_VALUE)
+
 
 @cache
 def plain_check(descriptor: Descriptor) -> Plain | None:
@@ -117,14 +119,20 @@ def _single(field: FieldDescriptor, rules: validate_pb2.FieldRules, above: froze
         return None if rules.ListFields() else _message(field.message_type, above)
     if kind is None:
         return None if rules.ListFields() else _anything
-    if _sets_other(rules, kind):
+    if _sets_other(rules, kind, "ignore") or rules.ignore not in _IGNORES:
         return None
-    typed = getattr(rules, kind)
+    check = _typed(field, kind, getattr(rules, kind))
+    if check is None or rules.ignore == validate_pb2.IGNORE_UNSPECIFIED:
+        return check
+    return lambda value: not value or check(value)
+
+
+def _typed(field: FieldDescriptor, kind: str, rules: Any) -> Plain | None:
     if kind == "string":
-        return _string(typed)
+        return _string(rules)
     if kind == "enum":
-        return _enum(field, typed)
-    return _number(typed) if kind in _NUMBERS else None
+        return _enum(field, rules)
+    return _number(rules) if kind in _NUMBERS else None
 
 
 def _string(rules: validate_pb2.StringRules) -> Plain | None:
