@@ -89,7 +89,7 @@ def _greet(app: "App", key: str) -> None:
     http = f"{scheme}://{app.http_address}"
     typer.secho(f"bedplate {version('bedplate')} is up: {', '.join(app.services)}", bold=True)
     rows = [
-        ("HTTP", f"{http}    reference {http}/docs"),
+        ("HTTP", f"{http}    reference {http}/reference"),
         ("gRPC", app.grpc_address),
         ("data", _shown(settings.data_dir)),
         ("log", "standard error" if settings.log_file == "-" else _shown(Path(settings.log_file))),
