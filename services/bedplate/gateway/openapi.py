@@ -21,7 +21,7 @@ from bedplate.gateway.text_value import takes_text
 # served, and cannot be written down.
 _HTTP_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 
-_SENTENCE_END = re.compile(r"\.(?:\s|$)")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 PARAMETER_DEPTH_MAX = 4  # steps of a query parameter's name that are listed; the server takes more
 
 _INTRODUCTION = """\
@@ -118,7 +118,7 @@ class _Writer:
         operation: dict[str, Any] = {
             "operationId": self._id(method),
             "tags": [method.containing_service.name],
-            "summary": " ".join(_SENTENCE_END.split(doc, maxsplit=1)[0].split()) or method.name,
+            "summary": _WORD_START.sub(" ", method.name).capitalize(),
         }
         if doc:
             operation["description"] = doc

@@ -18,7 +18,7 @@ _OF_CREDENTIALS = {"CREDENTIAL_MISSING", "CREDENTIAL_INVALID", "TENANT_MISSING"}
 _OF_BODIES = {"CONTENT_TYPE_UNSUPPORTED", "MESSAGE_TOO_LARGE"}
 
 _WORD = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
-_AS_OTHER = re.compile(r"\bas (\w+) does\b")
+_AS_OTHER = re.compile(r"\bas\s+(\w+)\s+does\b")
 
 _TEXT = {"type": "string"}
 
