@@ -132,14 +132,20 @@ class Serving:
             else:
                 await self._write(await method.unary(self._call, payload))
         except Failure as failure:
-            self._end(_CODES[failure.code], *trailers(failure.status, failure.retry_after_s))
+            self._refuse(failure)
         except asyncio.CancelledError:
             self._end(grpc.StatusCode.CANCELLED, "The call was cancelled.")
+        except Exception as error:
+            assert method is not None
+            self._refuse(method.refuse(self._call, error))
         else:
             self._end(grpc.StatusCode.OK)
         finally:
             # What is no answer at all, such as KeyboardInterrupt, must not leave the caller hanging.
             self._end(grpc.StatusCode.INTERNAL, "The call ended without an answer.")
+
+    def _refuse(self, failure: Failure) -> None:
+        self._end(_CODES[failure.code], *trailers(failure.status, failure.retry_after_s))
 
     async def _write(self, response: Message) -> None:
         if self.headers is None:

@@ -15,7 +15,8 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     gate = parts.gate
 
     def enter(call: Call) -> None:
-        if gate.draining:
+        # A call in process is part of one that was let in before, and must get its answer.
+        if gate.draining and call.door != "local":
             raise Refusal(
                 Kind.UNAVAILABLE,
                 "DRAINING",
