@@ -344,6 +344,14 @@ async def test_a_stream_can_be_resumed_and_narrowed_to_an_account(caller):
     assert [response.entry.entry.amount_minor async for response in rest] == [4, 5]
 
 
+async def test_a_stream_after_the_last_possible_place_is_empty(caller):
+    await caller.ledger.post_transactions(ledger_id="main", transactions=[transfer("tx-1", 1)])
+
+    rest = caller.ledger.stream_entries(ledger_id="main", after_sequence=2**63 - 1)
+
+    assert [response async for response in rest] == []
+
+
 async def test_between_two_entries_of_a_stream_no_transaction_is_open(caller, office, monkeypatch):
     """However slowly the caller reads."""
     monkeypatch.setattr(handlers, "STREAM_PAGE_SIZE", 2)

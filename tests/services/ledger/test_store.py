@@ -65,23 +65,26 @@ async def test_lg_04_what_was_posted_cannot_be_written_over(keeper, table):
 
 
 async def test_lg_04_another_transaction_cannot_take_the_id_of_one_that_was_posted(keeper):
-    if keeper.database.dialect != "sqlite":
-        pytest.skip("PostgreSQL has no REPLACE")
-
-    await refuses(
-        keeper,
-        "INSERT OR REPLACE INTO ledger_transactions "
-        f"SELECT tenant_id, ledger_id, sequence + 1, transaction_id, entry_count, 0, 'other', 0 "
-        f"FROM ledger_transactions WHERE tenant_id = '{keeper.tenant_id}'",
-    )
+    other = f"""
+        SELECT tenant_id, ledger_id, sequence + 1, transaction_id, entry_count, 0, 'other', 0
+        FROM ledger_transactions WHERE tenant_id = '{keeper.tenant_id}'
+    """
+    if keeper.database.dialect == "sqlite":
+        await refuses(keeper, f"INSERT OR REPLACE INTO ledger_transactions {other}")
+    else:
+        key = "(tenant_id, transaction_id, ledger_id)"
+        change = "sequence = EXCLUDED.sequence"
+        await refuses(
+            keeper, f"INSERT INTO ledger_transactions {other} ON CONFLICT {key} DO UPDATE SET {change}"
+        )
 
 
 @pytest.mark.parametrize("table", POSTED_TABLES)
 async def test_lg_04_posted_tables_cannot_be_emptied(keeper, table):
-    if keeper.database.dialect != "postgresql":
-        pytest.skip("SQLite has no TRUNCATE")
+    emptied = "DELETE FROM" if keeper.database.dialect == "sqlite" else "TRUNCATE"
+    cascade = "" if keeper.database.dialect == "sqlite" else "CASCADE"
 
-    await refuses(keeper, f"TRUNCATE {table} CASCADE")
+    await refuses(keeper, f"{emptied} {table} {cascade}")
 
 
 async def test_an_account_with_entries_cannot_be_deleted(keeper):
