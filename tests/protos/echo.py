@@ -76,6 +76,13 @@ class Handlers:
         self.actions: dict[str, Action] = {}
         self.entered: list[str] = []
         self.left: list[str] = []
+        self._ended = asyncio.Event()
+
+    async def all_left(self) -> None:
+        """Wait until every handler that began has ended."""
+        while len(self.left) < len(self.entered):
+            self._ended.clear()
+            await self._ended.wait()
 
     async def _answer(self, request: Any, call: Any) -> Any:
         self.entered.append(request.text)
@@ -87,6 +94,7 @@ class Handlers:
             return EchoResponse(text=request.text, tenant=call.tenant, payload=request.payload)
         finally:
             self.left.append(request.text)
+            self._ended.set()
 
     async def Echo(self, request: Any, call: Any) -> Any:
         return await self._answer(request, call)

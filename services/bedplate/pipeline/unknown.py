@@ -1,5 +1,7 @@
 """Answers, on every door alike, for methods that there are none of."""
 
+from typing import Protocol
+
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure, FailureMaker
@@ -8,6 +10,14 @@ from bedplate.telemetry.recorder import Recorder, Telemetry
 # What callers make up must not become labels of metrics.
 LABEL = "unknown"
 NAME_MAX = 200  # characters of it that are sent back
+
+
+class Refuses(Protocol):
+    """What answers calls of methods that are not there."""
+
+    def refuse(self, call: Call) -> Failure:
+        """The answer to a call."""
+        ...
 
 
 class UnknownMethod:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from importlib.util import find_spec
-from typing import Any
 
 import grpc
 
@@ -27,6 +25,7 @@ from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.telemetry.spans import open_spans
 from bedplate.transport.grpc import GrpcDoor
+from bedplate.transport.http import HttpDoor
 from bedplate.transport.tls import TlsFiles
 
 
@@ -77,7 +76,7 @@ class App:
         self._opened = AsyncExitStack()
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._grpc: GrpcDoor | None = None
-        self._http: Any = None
+        self._http: HttpDoor | None = None
         self._health: Health | None = None
         self._drain = Drain(self.telemetry)
         self._stopping: asyncio.Future[None] | None = None
@@ -160,11 +159,8 @@ class App:
         credentials = tls.grpc_credentials() if tls else None
         self._grpc = GrpcDoor(answered, settings, telemetry, credentials=credentials)
         await self._grpc.start()
-        if find_spec("bedplate.transport.http"):
-            from bedplate.transport.http import HttpDoor
-
-            self._http = HttpDoor(self.methods, settings, telemetry, lambda: self.ready)
-            await self._http.start()
+        self._http = HttpDoor(self.methods, settings, telemetry, lambda: self.ready)
+        await self._http.start()
         health.serve()
         self.ready = True
 

@@ -8,9 +8,13 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from bedplate.client.channel import connect, wrap
+from bedplate.errors import Kind, Refusal
+from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
+from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.server.service import Service
 from bedplate.settings import Settings
+from bedplate.transport.local import LocalChannel
 
 
 def open_channel(
@@ -23,8 +27,6 @@ def open_channel(
     must be able to start.
     """
     if name in services:
-        from bedplate.transport.local import LocalChannel
-
         return wrap(LocalChannel(methods), services[name].descriptor, forward_credential=True)
     if target := settings.upstreams.get(name):
         return connect(
@@ -34,7 +36,22 @@ def open_channel(
             forward_credential=not settings.upstream_key,
             plaintext=settings.tls_elsewhere,
         )
-    return grpc.aio.insecure_channel("unix:/nowhere")
+    return LocalChannel({}, unknown=_Nowhere(name))
+
+
+class _Nowhere:
+    """Refuses every call of a service that is neither here nor among the upstreams."""
+
+    def __init__(self, name: str) -> None:
+        self._sentence = (
+            f"The service {name} does not run here and BEDPLATE_UPSTREAMS does not say where it does."
+        )
+        self._failures = FailureMaker({}, domain="bedplate", strict=False)
+
+    def refuse(self, call: Call) -> Failure:
+        """The answer to a call."""
+        refusal = Refusal(Kind.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", self._sentence)
+        return self._failures.from_exception(refusal, call)
 
 
 def _contracts(name: str) -> list[ServiceDescriptor]:

@@ -67,8 +67,8 @@ class Drain:
     async def stop(self, doors: Sequence[Door], grace_s: float) -> None:
         """Stop the doors together; what still runs after the grace is ended with an answer."""
         grace_s = 0.0 if self._hurried.is_set() else grace_s
-        stopping = asyncio.gather(*(door.stop(grace_s) for door in doors))
-        hurried = asyncio.ensure_future(self._hurried.wait())
+        stopping: asyncio.Future[Any] = asyncio.gather(*(door.stop(grace_s) for door in doors))
+        hurried: asyncio.Future[Any] = asyncio.ensure_future(self._hurried.wait())
         await asyncio.wait([stopping, hurried], return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
         if not stopping.done():

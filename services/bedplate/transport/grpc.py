@@ -22,6 +22,7 @@ from bedplate.settings import Settings, parse_address
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.grpc_options import server_options
 from bedplate.transport.grpc_status import trailers
+from bedplate.transport.metadata import named
 
 # How long calls that were told that the process stops may take to answer, seconds.
 LAST_WORD_S = 1.0
@@ -302,16 +303,16 @@ async def _abort(context: Any, failure: Failure) -> None:
 
 def _call(name: str, decode: Decode, details: Any, context: Any) -> Call:
     metadata = details.invocation_metadata
-    named = dict(metadata)
-    if len(named) != len(metadata):
-        named = _joined(metadata)
+    by_name = dict(metadata)
+    if len(by_name) != len(metadata):
+        by_name = named(metadata)
     timeout_s = context.time_remaining()
     return Call(
         method=name,
         door="grpc",
         decode=decode,
         peer=context.peer(),
-        metadata=named,
+        metadata=by_name,
         requested_timeout_s=timeout_s,
         door_cancels=timeout_s is not None,
     )
@@ -338,17 +339,3 @@ class _Messages:
             raise StopAsyncIteration
         raw: bytes = message
         return raw
-
-
-def _joined(metadata: Any) -> dict[str, str | bytes]:
-    """What was sent twice is one value with commas, as HTTP has it.
-
-    Two credentials thus become one that is not valid, not one of the two.
-    """
-    named: dict[str, str | bytes] = {}
-    for key, value in metadata:
-        if key not in named or isinstance(value, bytes):
-            named[key] = value
-        else:
-            named[key] = f"{named[key]!s},{value}"
-    return named

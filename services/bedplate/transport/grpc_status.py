@@ -8,7 +8,8 @@ from bedplate.contract.headers import PUSHBACK, STATUS_DETAILS
 # ours when there is more. The status is sent in base64, which adds a third, and
 # its sentence once more, escaped.
 STATUS_BYTES_MAX = 4 * 1024
-SENTENCE_MAX = 512  # characters of 1 to 4 bytes
+SENTENCE_MAX = 256  # characters of 1 to 4 bytes
+FACTS_BYTES_MAX = 1024
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 
@@ -23,19 +24,32 @@ def trailers(status: status_pb2.Status, retry_after_s: float | None) -> tuple[st
 
 
 def _shortened(status: status_pb2.Status) -> status_pb2.Status:
-    """As much of the status as fits: violations are left out first, then other details."""
+    """As much of the status as fits. The reason always does; violations have what the rest leaves."""
     short = status_pb2.Status(code=status.code, message=status.message[:SENTENCE_MAX])
-    violations = error_details_pb2.BadRequest()
+    info, wrong = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in status.details:
-        if not detail.Unpack(violations) and short.ByteSize() + detail.ByteSize() < STATUS_BYTES_MAX // 2:
+        if detail.Unpack(info):
+            short.details.add().Pack(_shortened_info(info))
+        elif not detail.Unpack(wrong) and detail.ByteSize() < FACTS_BYTES_MAX:
             short.details.add().CopyFrom(detail)
     fitting = error_details_pb2.BadRequest()
     room = STATUS_BYTES_MAX - short.ByteSize() - 128  # the type's name and lengths
-    for violation in violations.field_violations:
+    for violation in wrong.field_violations:
         room -= violation.ByteSize() + 8
         if room < 0:
             break
         fitting.field_violations.append(violation)
     if fitting.field_violations:
         short.details.add().Pack(fitting)
+    return short
+
+
+def _shortened_info(info: error_details_pb2.ErrorInfo) -> error_details_pb2.ErrorInfo:
+    short = error_details_pb2.ErrorInfo(reason=info.reason, domain=info.domain)
+    room = FACTS_BYTES_MAX
+    for name, value in info.metadata.items():
+        room -= len(name) + len(value.encode())
+        if room < 0:
+            break
+        short.metadata[name] = value
     return short

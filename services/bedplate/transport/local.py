@@ -16,7 +16,7 @@ import grpc
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.failure import Failure, FailureMaker
-from bedplate.pipeline.unknown import UnknownMethod, no_such_method
+from bedplate.pipeline.unknown import Refuses, no_such_method
 from bedplate.transport.local_call import StreamStreamCall, StreamUnaryCall, UnaryStreamCall, UnaryUnaryCall
 from bedplate.transport.local_serving import Serving
 from bedplate.transport.metadata import named
@@ -27,7 +27,7 @@ Codec = Callable[[Any], Any]
 class LocalChannel(grpc.aio.Channel):
     """A channel to methods of this process; plain stubs and typed clients work on it."""
 
-    def __init__(self, methods: Mapping[str, Method], *, unknown: UnknownMethod | None = None) -> None:
+    def __init__(self, methods: Mapping[str, Method], *, unknown: Refuses | None = None) -> None:
         """Make a channel.
 
         Args:

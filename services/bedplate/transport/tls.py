@@ -5,6 +5,7 @@ import os
 import ssl
 import threading
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -47,8 +48,9 @@ class TlsFiles:
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Credentials for the gRPC door."""
+        fetch: Any = self._fetch  # None, which says that nothing changed, is missing in its type
         return grpc.dynamic_ssl_server_credentials(
-            self._config, self._fetch, require_client_authentication=self._client_ca is not None
+            self._config, fetch, require_client_authentication=self._client_ca is not None
         )
 
     def ssl_context(self) -> ssl.SSLContext:
