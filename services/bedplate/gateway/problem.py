@@ -105,6 +105,8 @@ def problem(
     if trace_id:
         document["trace_id"] = trace_id
     document["details"] = found.all
+    if status == 415:
+        headers.append(("accept", "application/json"))
     if status == 401:
         missing = failure.reason == "CREDENTIAL_MISSING"
         headers.append(("www-authenticate", _CHALLENGE if missing else _CHALLENGE_INVALID))

@@ -108,9 +108,9 @@ class Plan:
 
     def _variable(self, path: str) -> _Field:
         found = _resolve(self._descriptor, path, json_names=False)
-        if isinstance(found, Violation):
+        if isinstance(found, Violation) and found.rule == "http.unknown_parameter":
             raise self._wrong(f"the path's field {path} is no field of {self._descriptor.full_name}.")
-        if found.leaf.is_repeated or found.leaf.message_type is not None:
+        if isinstance(found, Violation) or found.leaf.is_repeated or found.leaf.message_type is not None:
             raise self._wrong(f"the path's field {path} must be a single number, string, boolean or enum.")
         return found
 

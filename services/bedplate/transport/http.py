@@ -6,7 +6,6 @@ hands over a body only after ASGI's queues; see docs/decisions.
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -18,7 +17,7 @@ from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.http_connection import DateLine, HttpConnection, last_words
-from bedplate.transport.http_tls import TlsGreeting
+from bedplate.transport.http_tls import TlsListener
 from bedplate.transport.tls import TlsFiles
 
 # Bytes of request bodies that all connections hold together. A caller without
@@ -102,11 +101,8 @@ class HttpDoor:
         self.ready = ready
         self.date = DateLine()
         self.address = ""
-        self._tls = TlsFiles.from_settings(settings)
-        self._context: ssl.SSLContext | None = None
-        if self._tls is not None:
-            self._context = self._tls.ssl_context()
-            self._context.set_alpn_protocols(["http/1.1"])
+        files = TlsFiles.from_settings(settings)
+        self._tls = TlsListener(self, files) if files else None
         self._connections: set[Held] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -123,16 +119,23 @@ class HttpDoor:
         self.loop = asyncio.get_running_loop()
         host, _, port = self.settings.http_address.rpartition(":")
         try:
-            self._server = await self.loop.create_server(
-                self._accept, host.strip("[]"), int(port), backlog=BACKLOG, reuse_port=False
-            )
+            bound = await self._listen(host.strip("[]"), int(port))
         except OSError as error:
             raise OSError(
                 f"cannot listen on {self.settings.http_address} for HTTP; free the port, or set "
                 f"BEDPLATE_HTTP_ADDRESS to another than {port}"
             ) from error
-        self.address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
+        self.address = f"{host}:{bound}"
         self._sweep()
+
+    async def _listen(self, host: str, port: int) -> int:
+        if self._tls is not None:
+            return await self._tls.start(host, port, BACKLOG)
+        self._server = await self.loop.create_server(
+            lambda: HttpConnection(self), host, port, backlog=BACKLOG, reuse_port=False
+        )
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
 
     @property
     def connections(self) -> int:
@@ -145,9 +148,12 @@ class HttpDoor:
         Returns when all connections are gone. Called again with a shorter
         grace, it stops sooner.
         """
-        if self._server is None:
+        if not self.address:
             return
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
+        if self._tls is not None:
+            self._tls.close()
         for connection in list(self._connections):
             connection.drain()
         await self._emptied(grace_s)
@@ -200,11 +206,6 @@ class HttpDoor:
     def release(self, size: int) -> None:
         """Give the room of a body back."""
         self.held -= size
-
-    def _accept(self) -> asyncio.Protocol:
-        if self._tls is None or self._context is None:
-            return HttpConnection(self)
-        return TlsGreeting(self, self._tls, self._context)
 
     def _sweep(self) -> None:
         settings = self.settings

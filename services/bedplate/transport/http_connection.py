@@ -15,7 +15,7 @@ from bedplate.gateway.exchange import Response
 from bedplate.transport.http_reader import Arrival, Reader, State, Stop
 
 if TYPE_CHECKING:
-    from bedplate.transport.http import HttpDoor
+    from bedplate.transport.http import Held, HttpDoor
 
 # After a refusal the rest of the request is read and dropped, so long and so
 # many bytes at most: closing at once would reset the connection, and the
@@ -33,8 +33,9 @@ _CLOSE = b"connection: close\r\n\r\n"
 class HttpConnection(asyncio.Protocol):
     """A connection, from its first byte to its last."""
 
-    def __init__(self, door: "HttpDoor") -> None:
+    def __init__(self, door: "HttpDoor", *, instead_of: "Held | None" = None) -> None:
         self._door = door
+        self._instead_of = instead_of  # what the door counts until this connection is made
         self._gateway = door.gateway
         self._transport: asyncio.Transport | None = None
         self._reader: Reader | None = None
@@ -47,6 +48,8 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin, unless there are as many connections as there may be."""
+        if self._instead_of is not None:
+            self._door.discard(self._instead_of)
         if not self._door.add(self):
             transport.write(self._door.crowded())
             transport.close()

@@ -1,8 +1,10 @@
-"""The TLS handshake of an HTTP connection."""
+"""Takes connections over TLS, those that never finish their handshake counted and bounded like others."""
 
 import asyncio
+import logging
+import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bedplate.transport.http_connection import LINGER_S, HttpConnection
 from bedplate.transport.tls import TlsFiles
@@ -10,63 +12,92 @@ from bedplate.transport.tls import TlsFiles
 if TYPE_CHECKING:
     from bedplate.transport.http import HttpDoor
 
+# After an error of `accept` (no file descriptors left) this long nothing is accepted. Seconds.
+ACCEPT_AGAIN_S = 0.2
 
-class TlsGreeting(asyncio.Protocol):
-    """A connection until its handshake is done.
+_log = logging.getLogger("bedplate.transport.http")
+
+
+class TlsListener:
+    """Accepts connections and lets each do its handshake.
 
     asyncio's own TLS servers tell nobody of a connection before that, so that
     any number of callers could begin one and stop.
     """
 
-    def __init__(self, door: "HttpDoor", files: TlsFiles, context: ssl.SSLContext) -> None:
+    def __init__(self, door: "HttpDoor", files: TlsFiles) -> None:
         self._door = door
         self._files = files
-        self._context = context
-        self._transport: asyncio.Transport | None = None
+        self._context = files.ssl_context()
+        self._context.set_alpn_protocols(["http/1.1"])
+        self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
-        self._early = b""
-        self._lost = False
 
-    def connection_made(self, transport: Any) -> None:
-        """Begin the handshake, unless there are as many connections as there may be."""
-        if not self._door.add(self):
-            transport.abort()
-            return
-        transport.pause_reading()  # until TLS reads it
-        self._transport = transport
-        self._task = self._door.loop.create_task(self._shake(transport))
+    async def start(self, host: str, port: int, backlog: int) -> int:
+        """Listen; the port, which is another than asked for when that is 0.
 
-    def data_received(self, data: bytes) -> None:
-        """Keep what came right behind the handshake."""
-        self._early += data
+        Raises:
+            OSError: The address is taken, or is none of this machine's.
+        """
+        loop = self._door.loop
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, *_, address = found[0]
+        listener = self._socket = socket.create_server(address, family=family, backlog=backlog)
+        listener.setblocking(False)
+        self._task = loop.create_task(self._accept(listener))
+        bound: int = listener.getsockname()[1]
+        return bound
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The caller went away."""
-        self._lost = True
+    def close(self) -> None:
+        """Accept no more; connections that are there stay."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._socket is not None:
+            self._socket.close()
 
-    async def _shake(self, transport: asyncio.Transport) -> None:
-        made: asyncio.Transport | None = None
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = self._door.loop
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                _log.warning("a connection could not be accepted: %s", error.strerror)
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            greeting = _Greeting(self._door, accepted)
+            if self._door.add(greeting):
+                self._files.refresh()
+                greeting.task = loop.create_task(greeting.run(self._context))
+            else:
+                accepted.close()
+
+
+class _Greeting:
+    """A connection until its handshake is done."""
+
+    def __init__(self, door: "HttpDoor", accepted: socket.socket) -> None:
+        self._door = door
+        self._socket = accepted
+        self.task: asyncio.Task[None] | None = None
+
+    async def run(self, context: ssl.SSLContext) -> None:
+        """Do the handshake; it ends in a connection, or not at all."""
         try:
-            self._files.refresh()
-            made = await self._door.loop.start_tls(
-                transport,
-                self,
-                self._context,
-                server_side=True,
+            await self._door.loop.connect_accepted_socket(
+                self._connection,
+                self._socket,
+                ssl=context,
                 ssl_handshake_timeout=self._door.settings.http_header_s,
                 ssl_shutdown_timeout=LINGER_S,
             )
-        except (OSError, TimeoutError):  # ssl.SSLError is an OSError
-            transport.abort()
+        except OSError:  # ssl.SSLError and TimeoutError are such, and none is ours to mend
+            self._socket.close()
         finally:
             self._door.discard(self)
-        if made is None or self._lost:
-            return
-        connection = HttpConnection(self._door)
-        made.set_protocol(connection)
-        connection.connection_made(made)
-        if self._early:
-            connection.data_received(self._early)
+
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(self._door, instead_of=self)
 
     def check(self, now: float) -> None:
         """The handshake has a limit of its own."""
@@ -81,5 +112,5 @@ class TlsGreeting(asyncio.Protocol):
 
     def abort(self) -> None:
         """Cut the connection."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self.task is not None:
+            self.task.cancel()
