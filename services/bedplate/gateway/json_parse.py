@@ -4,7 +4,7 @@ orjson refuses everything that JSON forbids, except one key twice in an
 object: it keeps the last. So what it read is written again, and the quotes of
 both are counted. Each string has two that are not escaped, in either, and a
 dropped member takes its key along: the counts are equal if and only if no key
-stood twice. Counting bytes is twenty times faster than a parser with a hook.
+stood twice. That takes less than half the time of a parser with a hook.
 """
 
 import json
