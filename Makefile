@@ -4,7 +4,7 @@ SHELL := /bin/sh
 
 # The first interpreter that is new enough; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
-  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 GENERATE := .venv-generate
@@ -13,7 +13,7 @@ MADE := build/generated
 export PYTHONDONTWRITEBYTECODE ?=
 ARGS ?=
 
-.PHONY: help run test check generate check-generate lint bench soak lock clean
+.PHONY: help run test check generate check-generate lint bench soak lock grpcurl clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,9 @@ help: ## Show this list
 # uv installs an environment in seconds; where it cannot work, pip can.
 # $(1): the environment, $(2): the lock files.
 define install
-	@test -n "$(PYTHON)" || { echo "bedplate needs Python 3.11 or newer with venv; none was found on PATH."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "bedplate needs Python 3.11 or newer with venv, and found none on the path."; \
+	  echo "Install it (on Debian and Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Installing into $(1), this once ..."
 	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	@test -x $(1)/bin/uv || $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(1)/bin/uv pip install --quiet --python $(1)/bin/python --require-hashes $(foreach f,$(2),-r $(f)) \
@@ -105,6 +107,12 @@ lock: $(VENV)/.dev ## Write requirements/*.txt anew from requirements/*.in
 	@for f in bootstrap generate server dev; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+
+grpcurl: build/bin/grpcurl ## Install grpcurl into build/bin, so that the tests try README's lines with it (needs Go)
+
+build/bin/grpcurl:
+	@command -v go >/dev/null 2>&1 || { echo "grpcurl is built with Go, and no go was found on the path."; exit 1; }
+	@mkdir -p build/bin && GOBIN="$$PWD/build/bin" go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
 clean: ## Remove environments, caches and build output; keeps .bedplate (your data)
 	@rm -rf $(VENV) $(GENERATE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
