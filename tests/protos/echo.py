@@ -70,12 +70,14 @@ class Handlers:
         actions: What to do before answering a text.
         entered: Texts whose handlers began.
         left: Texts whose handlers ended, however they ended.
+        closed: Set once a Repeat has ended, however it ended.
     """
 
     def __init__(self) -> None:
         self.actions: dict[str, Action] = {}
         self.entered: list[str] = []
         self.left: list[str] = []
+        self.closed = asyncio.Event()
         self._ended = asyncio.Event()
 
     async def all_left(self) -> None:
@@ -109,9 +111,14 @@ class Handlers:
         return EchoResponse(text=" ".join(texts), tenant=call.tenant)
 
     async def Repeat(self, request: Any, call: Any) -> AsyncIterator[Any]:
-        for number in range(request.times):
-            yield EchoResponse(text=f"{request.text} {number}", tenant=call.tenant, payload=request.payload)
-        await self._answer(request, call)
+        try:
+            for number in range(request.times):
+                yield EchoResponse(
+                    text=f"{request.text} {number}", tenant=call.tenant, payload=request.payload
+                )
+            await self._answer(request, call)
+        finally:
+            self.closed.set()
 
     async def Chat(self, requests: AsyncIterator[Any], call: Any) -> AsyncIterator[Any]:
         async for request in requests:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import h2.config
 import h2.connection
 import h2.events
+import h2.settings
 from google.rpc import status_pb2
 
 METHOD = "/tests.echo.v1.EchoService/Echo"
@@ -40,13 +41,20 @@ class Stream:
 class Http2:
     """One connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, window: int | None
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.streams: dict[int, Stream] = {}
         self.closed = asyncio.Event()
         self.settings: dict[int, int] = {}
+        if window is not None:
+            initial = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE
+            self._connection.local_settings = h2.settings.Settings(
+                client=True, initial_values={initial: window}
+            )
         self._connection.initiate_connection()
         self._flush()
         self._task = asyncio.create_task(self._receive())
@@ -81,6 +89,19 @@ class Http2:
         """The stream once it ended."""
         await asyncio.wait_for(stream.ended.wait(), WAIT_S)
         return stream
+
+    def send(self, stream: Stream, data: bytes) -> None:
+        """Send raw bytes on a call."""
+        self._connection.send_data(self._number(stream), data)
+        self._flush()
+
+    def reset(self, stream: Stream) -> None:
+        """Cancel a call."""
+        self._connection.reset_stream(self._number(stream), error_code=8)
+        self._flush()
+
+    def _number(self, stream: Stream) -> int:
+        return next(number for number, known in self.streams.items() if known is stream)
 
     def _flush(self) -> None:
         self._writer.write(self._connection.data_to_send())
@@ -119,10 +140,10 @@ class Http2:
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[Http2]:
-    """A connection to `host:port`."""
+async def connect(address: str, *, window: int | None = None) -> AsyncIterator[Http2]:
+    """A connection to `host:port`; `window` is how many bytes of an answer it takes."""
     host, _, port = address.rpartition(":")
-    connection = Http2(*await asyncio.open_connection(host, int(port)))
+    connection = Http2(*await asyncio.open_connection(host, int(port)), window)
     try:
         yield connection
     finally:

@@ -27,7 +27,13 @@ def server_options(settings: Settings, methods: Iterable[Method]) -> list[tuple[
     return [
         # Without it a second server binds the same port and takes half of the calls, silently.
         ("grpc.so_reuseport", 0),
+        # Nobody asks for channelz here, and keeping its books costs 6 us a call.
+        ("grpc.enable_channelz", 0),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        # A value that gRPC cannot parse spoils its entry of the header table, and with it
+        # every later call that refers to its name: without a table nothing is remembered,
+        # for 0.7 us a call.
+        ("grpc.http2.hpack_table_size.decoder", 0),
         # Between the two, grpcio refuses at random.
         ("grpc.max_metadata_size", settings.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
