@@ -2,10 +2,19 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
+from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal, Violation
+from bedplate.gateway import app
+from bedplate.gateway.routes import Binding
+from bedplate.settings import Settings
+from bedplate.telemetry.logs import LogWriter
+from bedplate.telemetry.recorder import Telemetry
+from tests.gateway import shop
+from tests.gateway.http_door import Log
 from tests.gateway.shop import WEAK_KEY
 from tests.gateway.wire import Wire, call
 
@@ -443,3 +452,39 @@ async def test_every_refusal_and_call_is_one_log_line_without_the_key(served):
     ]
     assert lines[0]["peer"].startswith("ipv4:127.0.0.1:")
     assert "shop-key" not in served.logged().replace("key:shop-key", "")
+
+
+async def test_the_reference_is_served_with_all_it_needs(served):
+    document = await call(served.address, "GET", "/openapi.json", key=None)
+    page = await call(served.address, "GET", "/reference", key=None)
+
+    assert "/v1/things/{name}" in document.json["paths"]
+    assert "/v1/inner" not in document.json["paths"]
+    assert page["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page["content-security-policy"]
+    needed = re.findall(r'(?:src|href)="(/[^"]+)"', page.body.decode())
+    assert needed
+    for target in needed:
+        assert (await call(served.address, "GET", target, key=None)).status == 200, target
+
+
+def test_a_contract_cannot_take_the_servers_own_paths(monkeypatch):
+    methods = shop.methods(shop.Handlers(), telemetry := Telemetry(log=LogWriter(Log())), Settings())
+    taken = Binding("GET", "/healthz", "", "")
+    monkeypatch.setattr(app, "bindings", lambda method: iter([taken] if method.name == "GetThing" else []))
+
+    with pytest.raises(PolicyError, match=r"GetThing: the path /healthz is the server's own"):
+        app.Gateway(methods.values(), telemetry, ready=lambda: True)
+    telemetry.log.close()
+
+
+def test_a_bad_template_stops_the_start_and_names_its_method(monkeypatch):
+    methods = shop.methods(shop.Handlers(), telemetry := Telemetry(log=LogWriter(Log())), Settings())
+    bad = Binding("GET", "/v1/{name", "", "")
+    monkeypatch.setattr(app, "bindings", lambda method: iter([bad] if method.name == "GetThing" else []))
+
+    with pytest.raises(
+        PolicyError, match=r"tests\.shop\.v1\.ShopService/GetThing: the template '/v1/\{name'"
+    ):
+        app.Gateway(methods.values(), telemetry, ready=lambda: True)
+    telemetry.log.close()

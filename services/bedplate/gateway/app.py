@@ -189,7 +189,7 @@ class Gateway:
             failure = endpoint.method.refuse(call, refusal)
         else:
             metadata = _metadata(request.headers) if request is not None else {}
-            call = Call(method="", door="http", decode=_nothing, peer=peer, metadata=metadata)
+            call = Call(method=LABEL, door="http", decode=_nothing, peer=peer, metadata=metadata)
             self._recorder.begin(call)
             failure = self._failures.from_exception(refusal, call)
             self._recorder.end(call, failure.code, failure.reason)
