@@ -243,14 +243,12 @@ def _docstring(
                 break_long_words=False,
                 break_on_hyphens=False,
             )
-    lines = [line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for line in lines]
-    if len(lines) == 1:
-        yield f'{margin}"""{_ended(lines[0])}"""'
+    lines = [line.replace('"""', "'''") for line in lines]
+    # A backslash of a comment is no escape of Python's.
+    quotes = 'r"""' if any("\\" in line for line in lines) else '"""'
+    if len(lines) == 1 and not lines[0].endswith(('"', "\\")):
+        yield f'{margin}{quotes}{lines[0]}"""'
         return
-    yield f'{margin}"""{lines[0]}'
+    yield f"{margin}{quotes}{lines[0]}"
     yield from (f"{margin}{line}".rstrip() for line in lines[1:])
     yield f'{margin}"""'
-
-
-def _ended(line: str) -> str:
-    return f"{line} " if line.endswith('"') else line

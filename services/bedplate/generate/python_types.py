@@ -46,12 +46,18 @@ class Imports:
         grouped: dict[str, set[str]] = {}
         for module, name in self._names:
             grouped.setdefault(module, set()).add(name)
+        aliased: dict[str, list[str]] = {}
         for file, (package, alias) in self._modules.items():
             base = f"{file.removesuffix('.proto').replace('-', '_').rpartition('/')[2]}_pb2"
-            grouped.setdefault(package, set()).add(base if base == alias else f"{base} as {alias}")
-        written = {
-            module: f"from {module} import {', '.join(sorted(names))}" for module, names in grouped.items()
-        }
+            grouped.setdefault(package, set())
+            if base == alias:
+                grouped[package].add(base)
+            else:
+                aliased.setdefault(package, []).append(f"from {package} import {base} as {alias}")
+        written: dict[str, list[str]] = {}
+        for module, names in grouped.items():
+            plain = [f"from {module} import {', '.join(sorted(names))}"] if names else []
+            written[module] = plain + sorted(aliased.get(module, []))
         blocks = (
             sorted(module for module in written if module in standard),
             sorted(module for module in written if module not in standard and module.startswith("google.")),
@@ -62,7 +68,7 @@ class Imports:
         lines: list[str] = []
         for block in blocks:
             if block:
-                lines += ["", *(written[module] for module in block)]
+                lines += ["", *(line for module in block for line in written[module])]
         return lines[1:]
 
 

@@ -16,7 +16,7 @@ answer's `google.rpc.ErrorInfo`. A reason never changes its meaning or its code;
 the sentence beside it may. Written by `make generate` from `protos/`.
 """
 
-_AS_OTHER = re.compile(r"\bas (\w+) does\b")
+_AS_OTHER = re.compile(r"\bas\s+(\w+)\s+does\b")
 
 
 def files(contracts: Contracts) -> Iterator[tuple[str, str]]:
