@@ -26,13 +26,14 @@ define install
 	@echo "Installing into $(1), this once ..."
 	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	@test -x $(1)/bin/uv || $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(1)/bin/uv pip install --quiet --python $(1)/bin/python --require-hashes $(foreach f,$(2),-r $(f)) \
+	@$(1)/bin/uv pip install --quiet --system-certs --python $(1)/bin/python --require-hashes $(foreach f,$(2),-r $(f)) 2>/dev/null \
 	  || $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes $(foreach f,$(2),-r $(f))
 endef
 
 # The checkout itself, so that `import bedplate` finds the three source folders.
 define install_checkout
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/uv pip install --quiet --offline --python $(BIN)/python --no-build-isolation --no-deps -e . 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 endef
 
 $(VENV)/.server: requirements/bootstrap.txt requirements/server.txt pyproject.toml
