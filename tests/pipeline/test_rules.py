@@ -1,4 +1,4 @@
-"""The quick check of rules accepts nothing that protovalidate refuses."""
+"""The quick check of rules accepts nothing that the whole check refuses."""
 
 import string
 from typing import Any
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bedplate.ledger.v1 import ledger_pb2
 from bedplate.pipeline.rules import plain_check
+from bedplate.pipeline.stages.validate import _plan
 from bedplate.rates.v1 import rates_pb2
 from tests.bench import contract
 
@@ -105,6 +106,7 @@ def changed(right: Any, depth: int = 3, often: int = 8) -> st.SearchStrategy[Any
 def test_what_the_quick_check_accepts_protovalidate_accepts(right: Any) -> None:
     check = plain_check(right.DESCRIPTOR)
     assert check is not None, "the contract's rules are of the plain kinds"
+    required = _plan(right.DESCRIPTOR)[1]
     assert check(right), "what is right is accepted without protovalidate"
 
     @settings(max_examples=200, deadline=None)
@@ -112,6 +114,7 @@ def test_what_the_quick_check_accepts_protovalidate_accepts(right: Any) -> None:
     def agrees(made: Any) -> None:
         if check(made):
             VALIDATOR.validate(made)
+            assert required is None or required.complete(made)
 
     agrees()
 

@@ -7,14 +7,13 @@ from itertools import islice
 from typing import Any
 
 import protovalidate
-from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.contract.policy import MethodPolicy
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.pipeline.call import Call
-from bedplate.pipeline.rules import Plain, plain_check
+from bedplate.pipeline.rules import Plain, is_required, plain_check
 from bedplate.pipeline.stage import Parts, Stage
 from buf.validate import validate_pb2
 
@@ -33,11 +32,13 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     """
 
     def message(call: Call, request: Any) -> Any:
-        required, has_rules, plain = _plan(request.DESCRIPTOR)
+        plain, required, has_rules = _plan(request.DESCRIPTOR)
+        if plain is not None and plain(request):
+            return request
         violations: list[Violation] = []
         if required is not None and not required.complete(request):
             violations.extend(islice(required.missing(request), VIOLATIONS_MAX))
-        if has_rules and (violations or plain is None or not plain(request)):
+        if has_rules:
             try:
                 _VALIDATOR.validate(request)
             except protovalidate.ValidationError as error:
@@ -85,10 +86,9 @@ def _path(field: Any) -> str:
 
 
 @cache
-def _plan(descriptor: Descriptor) -> tuple["_Required | None", bool, Plain | None]:
+def _plan(descriptor: Descriptor) -> tuple[Plain | None, "_Required | None", bool]:
     required = _required_of(descriptor) if _needs_check(descriptor, set()) else None
-    has_rules = _has_rules(descriptor, set())
-    return required, has_rules, plain_check(descriptor) if has_rules else None
+    return plain_check(descriptor), required, _has_rules(descriptor, set())
 
 
 def _has_rules(descriptor: Descriptor, seen: set[str]) -> bool:
@@ -108,17 +108,12 @@ def _has_rules(descriptor: Descriptor, seen: set[str]) -> bool:
     return False
 
 
-def _is_required(field: FieldDescriptor) -> bool:
-    behaviours = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-    return field_behavior_pb2.REQUIRED in behaviours
-
-
 def _needs_check(descriptor: Descriptor, seen: set[str]) -> bool:
     if descriptor.full_name in seen:
         return False
     seen.add(descriptor.full_name)
     return any(
-        _is_required(field) or (field.message_type is not None and _needs_check(field.message_type, seen))
+        is_required(field) or (field.message_type is not None and _needs_check(field.message_type, seen))
         for field in descriptor.fields
     )
 
@@ -179,7 +174,7 @@ class _Required:
 @cache
 def _required_of(descriptor: Descriptor) -> _Required:
     below = [field for field in descriptor.fields if _goes_below(field)]
-    required = [field for field in descriptor.fields if _is_required(field)]
+    required = [field for field in descriptor.fields if is_required(field)]
     return _Required(
         descriptor,
         by_truth=tuple(f.name for f in required if _tells_by_truth(f)),
