@@ -1,5 +1,6 @@
 """What a stage is made of."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,9 +45,17 @@ class Stage:
 
 
 class Gate(Protocol):
-    """Whether the process still takes calls; see server/lifecycle.py."""
+    """Whether the process still takes calls; see server/lifecycle.py.
+
+    Attributes:
+        draining: New calls are refused.
+        released: Not None: refusals wait for it. With the last refusals held
+            back until the listener is closed, callers that wait for them send
+            nothing at the moment of closing, when gRPC would cancel it.
+    """
 
     draining: bool
+    released: asyncio.Event | None
 
 
 @dataclass(slots=True)
@@ -54,6 +63,7 @@ class OpenGate:
     """A gate that is open until it is told otherwise."""
 
     draining: bool = False
+    released: asyncio.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class App:
         self._grpc: GrpcDoor | None = None
         self._http: HttpDoor | None = None
         self._health: Health | None = None
-        self._drain = Drain(self.telemetry)
+        self._drain = Drain(self._gate, self.telemetry)
         self._stopping: asyncio.Future[None] | None = None
 
     @property
@@ -196,9 +196,8 @@ class App:
         if self._health is not None:
             self._health.refuse()
             await drain.wait(settings.drain_wait_s)
-            self._gate.draining = True
             self._health.close()
-            await drain.until_quiet(settings.drain_refuse_s)
+            await drain.refuse(settings.drain_refuse_s)
         await drain.stop(doors, settings.stop_grace_s)
         await self._close()
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import uvloop
 
+from bedplate.pipeline.stage import Gate
+from bedplate.pipeline.stages.drain import RETRY_AFTER_S
 from bedplate.telemetry.logs import BridgeHandler, LogWriter
 from bedplate.telemetry.recorder import Telemetry
 
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
     from bedplate.server.app import App
 
 # With nothing in flight and no new call for this long, whoever called last has
-# been told or has gone, and there is nobody left to refuse. Seconds.
-QUIET_S = 0.1
+# been told or has gone, and there is nobody left to refuse. It is longer than
+# what a refused caller is asked to wait. Seconds.
+QUIET_S = 2.5 * RETRY_AFTER_S
 LOOK_EVERY_S = 0.02
+# The last refusals are held back for this long before the doors close, and then
+# until callers have seen that they did. Seconds.
+HOLD_S = 2 * RETRY_AFTER_S
+CLOSED_S = 0.02
 
 
 class Door(Protocol):
@@ -32,9 +39,10 @@ class Door(Protocol):
 
 
 class Drain:
-    """The waits between being told to stop and having stopped, all of which `hurry` cuts short."""
+    """From being told to stop to having stopped; `hurry` cuts every wait short."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, gate: Gate, telemetry: Telemetry) -> None:
+        self._gate = gate
         self._telemetry = telemetry
         self._hurried = asyncio.Event()
 
@@ -47,13 +55,34 @@ class Drain:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurried.wait(), seconds)
 
-    async def until_quiet(self, limit_s: float) -> None:
-        """Wait until nobody calls any more, at most so long.
+    async def refuse(self, limit_s: float) -> None:
+        """Refuse new calls for so long, or until nobody calls any more.
 
-        Clients that call learn in this time that they must call elsewhere. Had
-        the listener closed at once, gRPC would have cancelled the calls on
-        their way, which no client may repeat.
+        Callers learn in this time that they must call elsewhere. Had the
+        listener closed at once, gRPC would have cancelled the calls on their
+        way, which no caller may repeat.
         """
+        self._gate.draining = True
+        if not await self._quiet(max(0.0, limit_s - HOLD_S)):
+            self._gate.released = asyncio.Event()
+            await self.wait(min(HOLD_S, limit_s))
+
+    async def stop(self, doors: Sequence[Door], grace_s: float) -> None:
+        """Stop the doors together; what still runs after the grace is ended with an answer."""
+        grace_s = 0.0 if self._hurried.is_set() else grace_s
+        stopping: asyncio.Future[Any] = asyncio.gather(*(door.stop(grace_s) for door in doors))
+        hurried: asyncio.Future[Any] = asyncio.ensure_future(self._hurried.wait())
+        if self._gate.released is not None:
+            await asyncio.wait([stopping], timeout=CLOSED_S)
+            self._gate.released.set()
+        await asyncio.wait([stopping, hurried], return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not stopping.done():
+            await asyncio.gather(*(door.stop(0.0) for door in doors))
+        await stopping
+
+    async def _quiet(self, limit_s: float) -> bool:
+        """Wait until nobody calls any more, at most so long; whether that came."""
         telemetry = self._telemetry
         until = time.monotonic() + limit_s
         begun, since = telemetry.begun, time.monotonic()
@@ -61,19 +90,9 @@ class Drain:
             if telemetry.in_flight or telemetry.begun != begun:
                 begun, since = telemetry.begun, now
             elif now - since >= QUIET_S:
-                return
+                return True
             await self.wait(min(LOOK_EVERY_S, until - now))
-
-    async def stop(self, doors: Sequence[Door], grace_s: float) -> None:
-        """Stop the doors together; what still runs after the grace is ended with an answer."""
-        grace_s = 0.0 if self._hurried.is_set() else grace_s
-        stopping: asyncio.Future[Any] = asyncio.gather(*(door.stop(grace_s) for door in doors))
-        hurried: asyncio.Future[Any] = asyncio.ensure_future(self._hurried.wait())
-        await asyncio.wait([stopping, hurried], return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
-        if not stopping.done():
-            await asyncio.gather(*(door.stop(0.0) for door in doors))
-        await stopping
+        return False
 
 
 def run(app: "App", *, on_ready: Callable[[], None] = lambda: None) -> int:

@@ -1,5 +1,8 @@
 """Drain: a server that is about to stop sends new calls elsewhere."""
 
+import asyncio
+from collections.abc import Awaitable
+
 from bedplate.contract.policy import MethodPolicy
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
@@ -14,14 +17,25 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     """Refuse new calls while the process drains."""
     gate = parts.gate
 
-    def enter(call: Call) -> None:
-        # A call in process is part of one that was let in before, and must get its answer.
-        if gate.draining and call.door != "local":
-            raise Refusal(
-                Kind.UNAVAILABLE,
-                "DRAINING",
-                "This server is about to stop; call again.",
-                retry_after_s=RETRY_AFTER_S,
-            )
+    def enter(call: Call) -> Awaitable[None] | None:
+        if not gate.draining:
+            return None
+        if gate.released is not None:
+            return _refuse_later(gate.released)
+        raise _refusal()
 
     return Stage("drain", enter=enter)
+
+
+async def _refuse_later(released: asyncio.Event) -> None:
+    await released.wait()
+    raise _refusal()
+
+
+def _refusal() -> Refusal:
+    return Refusal(
+        Kind.UNAVAILABLE,
+        "DRAINING",
+        "This server is about to stop; call again.",
+        retry_after_s=RETRY_AFTER_S,
+    )
