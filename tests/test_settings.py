@@ -50,6 +50,8 @@ def test_arguments_win_over_the_environment_and_that_over_the_file(monkeypatch, 
         ("BEDPLATE_PRODUCTION", "maybe", "BEDPLATE_PRODUCTION: "),
         ("BEDPLATE_UPSTREAMS", "rates", "BEDPLATE_UPSTREAMS: write it as name=target"),
         ("BEDPLATE_UPSTREAMS", "rates=a:1,rates=b:1", "BEDPLATE_UPSTREAMS: a service stands there twice"),
+        ("BEDPLATE_UPSTREAMS", '{"rates": ', "BEDPLATE_UPSTREAMS: write it as name=target"),
+        ("BEDPLATE_UPSTREAMS", '{"rates": 5}', "BEDPLATE_UPSTREAMS: "),
         ("BEDPLATE_TLS_KEY", "/nowhere.pem", "BEDPLATE_TLS_KEY: there is no file /nowhere.pem"),
         ("BEDPLATE_DATABASE_URL", "mysql://u:s3cret@h/d", "BEDPLATE_DATABASE_URL: write it as postgresql://"),
         ("BEDPLATE_DATABASE_URL", "sqlite:///:memory:", "BEDPLATE_DATABASE_URL: write it as"),
@@ -63,6 +65,20 @@ def test_a_wrong_variable_is_named_with_what_to_write(monkeypatch, name, value, 
 
     assert said.startswith(says)
     assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rates=dns:///r:50051,ledger=l:1",
+        " rates = dns:///r:50051 , ledger=l:1,",
+        '{"rates": "dns:///r:50051", "ledger": "l:1"}',
+    ],
+)
+def test_upstreams_are_a_list_of_pairs_or_a_json_object(monkeypatch, text):
+    monkeypatch.setenv("BEDPLATE_UPSTREAMS", text)
+
+    assert Settings.load().upstreams == {"rates": "dns:///r:50051", "ledger": "l:1"}
 
 
 def test_several_mistakes_are_all_named(monkeypatch):

@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -175,9 +176,14 @@ class Settings(BaseSettings):
     @field_validator("upstreams", mode="before")
     @classmethod
     def _split_upstreams(cls, value: Any) -> Any:
-        """`rates=dns:///rates:50051,ledger=...` as it stands in the environment."""
+        """`rates=dns:///rates:50051,ledger=...` as it stands in the environment, or a JSON object."""
         if not isinstance(value, str):
             return value
+        if value.lstrip().startswith("{"):
+            try:
+                return json.loads(value)
+            except json.JSONDecodeError as error:
+                raise ValueError("write it as name=target,name=target, or as a JSON object") from error
         parts = [part.strip().partition("=") for part in value.split(",") if part.strip()]
         if len({name for name, _, _ in parts}) < len(parts):
             raise ValueError("a service stands there twice")
