@@ -58,7 +58,7 @@ class Platform:
             **(environment or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
-        self.output = tempfile.TemporaryFile()
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
 
     @property
     def grpc_address(self) -> str:
@@ -128,7 +128,11 @@ class Platform:
             raise
 
     def __enter__(self) -> "Platform":
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -60,7 +60,7 @@ async def prepare(platform: Platform) -> None:
 @pytest.mark.timeout(180)
 async def test_every_hop_stops_at_the_deadline_when_rates_is_stalled(tmp_path: Path) -> None:
     with Platform(tmp_path / "rates", "serve", "rates") as rates:
-        upstreams = {"BEDPLATE_UPSTREAMS": json.dumps({"rates": rates.grpc_address})}
+        upstreams = {"BEDPLATE_UPSTREAMS": f"rates={rates.grpc_address}"}
         (tmp_path / "ledger").mkdir()
         (tmp_path / "ledger" / "keys.json").write_bytes((tmp_path / "rates" / "keys.json").read_bytes())
         with Platform(tmp_path / "ledger", "serve", "ledger", environment=upstreams, key=rates.key) as ledger:
