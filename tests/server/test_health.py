@@ -57,19 +57,21 @@ async def test_watch_tells_of_an_unknown_service_and_stays_open(client: EchoClie
 
 
 async def test_watch_tells_that_the_server_stops_and_then_ends() -> None:
-    async with serve([echo.service(echo.Handlers())], drain_wait_s=60) as served:
-        async with EchoClient(served.grpc_address) as client:
-            watch = stub_of(client).Watch(ask(ECHO), timeout=20)
-            assert (await watch.read()).status == SERVING
+    async with (
+        serve([echo.service(echo.Handlers())], drain_wait_s=60) as served,
+        EchoClient(served.grpc_address) as client,
+    ):
+        watch = stub_of(client).Watch(ask(ECHO), timeout=20)
+        assert (await watch.read()).status == SERVING
 
-            stopping = asyncio.create_task(served.app.stop())
-            assert (await watch.read()).status == NOT_SERVING
-            served.app.hurry()
+        stopping = asyncio.create_task(served.app.stop())
+        assert (await watch.read()).status == NOT_SERVING
+        served.app.hurry()
 
-            with pytest.raises(grpc.aio.AioRpcError) as error:
-                await watch.read()
-            assert refused(error.value).reason == "DRAINING"
-            await stopping
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await watch.read()
+        assert refused(error.value).reason == "DRAINING"
+        await stopping
 
 
 async def test_a_watch_does_not_hold_up_the_end(client: EchoClient, served: Served) -> None:

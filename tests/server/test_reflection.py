@@ -148,9 +148,11 @@ async def test_a_client_that_knows_only_the_address_builds_the_request(served: S
 
 
 async def test_reflection_can_be_switched_off() -> None:
-    async with serve([echo.service(echo.Handlers())], reflection=False) as served:
-        async with EchoClient(served.grpc_address) as client:
-            with pytest.raises(grpc.aio.AioRpcError) as error:
-                await asker(client, "v1")(list_services="")
+    async with (
+        serve([echo.service(echo.Handlers())], reflection=False) as served,
+        EchoClient(served.grpc_address) as client,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await asker(client, "v1")(list_services="")
 
     assert refused(error.value).reason == "METHOD_NOT_FOUND"
