@@ -132,7 +132,7 @@ def readable(value: str | bytes) -> Any:
 
 
 @pytest.fixture
-def channel(served: Served) -> LocalChannel:
+async def channel(served: Served) -> LocalChannel:
     """The in-process channel to the served echo."""
     return LocalChannel(served.app.methods)
 
@@ -404,6 +404,14 @@ async def test_a_channel_that_closes_with_grace_lets_calls_finish(
 
     assert (await call).text == "a"
     await closing
+
+
+async def test_a_channel_is_not_used_from_another_loop(channel: LocalChannel) -> None:
+    async def call() -> None:
+        with pytest.raises(grpc.aio.UsageError, match="another event loop"):
+            stub(channel)(echo.EchoRequest(text="a"))
+
+    await asyncio.to_thread(asyncio.run, call())
 
 
 async def test_details_are_where_grpc_has_them(channel: LocalChannel) -> None:

@@ -63,6 +63,19 @@ async def test_a_refused_stream_raises_at_its_first_response(served: Served) -> 
             await anext(client.repeat(text="a", times=3))
 
 
+async def test_a_stream_that_a_draining_server_refuses_is_asked_for_again(served: Served) -> None:
+    gate, telemetry = served.app._gate, served.app.telemetry
+    async with AsyncEchoClient(served.grpc_address, key=KEY) as client:
+        before = telemetry.begun
+        gate.draining = True
+        reading = asyncio.ensure_future(anext(client.repeat(text="a", times=1)))
+        # The watch of the server's health is one; the others were refused.
+        await until(lambda: telemetry.begun >= before + 4)
+        gate.draining = False
+
+        assert (await reading).text == "a 0"
+
+
 async def test_leaving_a_stream_ends_its_handler(client: AsyncEchoClient, handlers: echo.Handlers) -> None:
     hold = handlers.actions["held"] = echo.Hold()
     async with client.repeat(text="held", times=1) as stream:

@@ -109,29 +109,36 @@ def test_deadline_and_trace_of_the_calling_thread_go_along(background: Backgroun
 
 
 def test_a_client_with_a_local_channel_runs_in_the_loop_of_that_channel(background: Background) -> None:
-    channel = LocalChannel(background.served.app.methods)
+    async def make() -> LocalChannel:
+        return LocalChannel(background.served.app.methods)
 
-    async def bind() -> None:
-        from bedplate.client import wrap
+    seen: list[Any] = []
 
-        wrapped = wrap(channel, echo.SERVICE, key=KEY)
-        wrapped.current()
-        clients.append(EchoClient(wrapped))
+    async def look(call: Any) -> None:
+        seen.append(asyncio.get_running_loop())
 
-    clients: list[EchoClient] = []
-    background.wait(bind())
+    background.handlers.actions["look"] = look
+    client = EchoClient(background.wait(make()), key=KEY)
 
-    assert clients[0].echo(text="a").text == "a"
+    assert client.echo(text="look").text == "look"
+    assert seen == [background.loop]
+
+
+def test_a_local_channel_whose_loop_has_ended_is_refused_and_does_not_hang() -> None:
+    async def make() -> LocalChannel:
+        return LocalChannel({})
+
+    client = EchoClient(asyncio.run(make()))
+
+    with pytest.raises(RuntimeError, match="does not run"):
+        client.echo(text="a")
 
 
 async def test_calling_from_the_loop_that_must_answer_is_refused_and_does_not_hang(served: Served) -> None:
-    from bedplate.client import wrap
-
-    channel = wrap(LocalChannel(served.app.methods), echo.SERVICE, key=KEY)
-    channel.current()
+    client = EchoClient(LocalChannel(served.app.methods), key=KEY)
 
     with pytest.raises(RuntimeError, match="use the Async client"):
-        EchoClient(channel).echo(text="a")
+        client.echo(text="a")
 
 
 def test_an_interrupted_wait_cancels_what_it_waited_for() -> None:

@@ -28,7 +28,7 @@ class LocalChannel(grpc.aio.Channel):
     """A channel to methods of this process; plain stubs and typed clients work on it."""
 
     def __init__(self, methods: Mapping[str, Method], *, unknown: Refuses | None = None) -> None:
-        """Make a channel.
+        """Make a channel; best in the event loop in which the methods run.
 
         Args:
             methods: What can be called, by full name. It is read at each call,
@@ -40,12 +40,18 @@ class LocalChannel(grpc.aio.Channel):
         self._unknown = unknown.refuse if unknown else _refuse
         self._running: set[Serving] = set()
         self._closed = False
+        self._loop = _running_loop()
 
     def _serve(
         self, method: str, payload: bytes | None, *, streams: bool, timeout: float | None, metadata: Any
     ) -> Serving:
         if self._closed:
             raise grpc.aio.UsageError("Channel is closed.")
+        loop = _running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise grpc.aio.UsageError("The channel's methods run in another event loop; call from there.")
         name = method.removeprefix("/")
         found = self._methods.get(name)
         if found is not None and found.server_streaming != streams:
@@ -99,6 +105,13 @@ class LocalChannel(grpc.aio.Channel):
         return _StreamStream(self, method, *codecs, **named_codecs)
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def _refuse(call: Call) -> Failure:
     return FailureMaker({}, domain="bedplate", strict=False).from_exception(no_such_method(call.method), call)
 
@@ -145,14 +158,14 @@ class _StreamCallable(_Callable):
         return self.make(serving, self._decode, self._encode, request_iterator)
 
 
-class _UnaryUnary(_Callable, grpc.aio.UnaryUnaryMultiCallable[Any, Any]):
+class _UnaryUnary(_Callable, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
     def __call__(
         self, request: Any, *, timeout: float | None = None, metadata: Any = None, **_: Any
     ) -> UnaryUnaryCall:
         return UnaryUnaryCall(self._serve(self._encode(request), timeout, metadata), self._decode)
 
 
-class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable[Any, Any]):
+class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable):  # type: ignore[type-arg]
     streams_responses = True
 
     def __call__(
@@ -161,10 +174,10 @@ class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable[Any, Any]):
         return UnaryStreamCall(self._serve(self._encode(request), timeout, metadata), self._decode)
 
 
-class _StreamUnary(_StreamCallable, grpc.aio.StreamUnaryMultiCallable[Any, Any]):
+class _StreamUnary(_StreamCallable, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[type-arg]
     make = StreamUnaryCall
 
 
-class _StreamStream(_StreamCallable, grpc.aio.StreamStreamMultiCallable[Any, Any]):
+class _StreamStream(_StreamCallable, grpc.aio.StreamStreamMultiCallable):  # type: ignore[type-arg]
     streams_responses = True
     make = StreamStreamCall

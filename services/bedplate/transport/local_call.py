@@ -169,17 +169,17 @@ async def _feed(serving: Serving, encode: Codec, requests: Any) -> None:
     serving.requests.close()
 
 
-class UnaryUnaryCall(_OneResponse, grpc.aio.UnaryUnaryCall[Any, Any]):
+class UnaryUnaryCall(_OneResponse, grpc.aio.UnaryUnaryCall):  # type: ignore[type-arg]
     """One request, one response."""
 
 
-class UnaryStreamCall(_ManyResponses, grpc.aio.UnaryStreamCall[Any, Any]):
+class UnaryStreamCall(_ManyResponses, grpc.aio.UnaryStreamCall):  # type: ignore[type-arg]
     """One request, many responses."""
 
 
-class StreamUnaryCall(_ManyRequests, _OneResponse, grpc.aio.StreamUnaryCall[Any, Any]):
+class StreamUnaryCall(_ManyRequests, _OneResponse, grpc.aio.StreamUnaryCall):  # type: ignore[type-arg]
     """Many requests, one response."""
 
 
-class StreamStreamCall(_ManyRequests, _ManyResponses, grpc.aio.StreamStreamCall[Any, Any]):
+class StreamStreamCall(_ManyRequests, _ManyResponses, grpc.aio.StreamStreamCall):  # type: ignore[type-arg]
     """Many requests, many responses."""

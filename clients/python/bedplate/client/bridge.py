@@ -25,7 +25,7 @@ class Bridge:
         the call that the caller works for hold there too.
 
         Raises:
-            RuntimeError: This thread runs the loop, or the process forked since.
+            RuntimeError: This thread runs the loop, nobody does, or the process forked since.
         """
         try:
             self._check()
@@ -69,6 +69,10 @@ class Bridge:
     def _check(self) -> None:
         if self._pid != os.getpid():
             raise RuntimeError("the client was made before the process forked; make one in each process")
+        if not self._loop.is_running():
+            raise RuntimeError(
+                "the event loop of the client's channel does not run; make the client where it does"
+            )
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -89,7 +93,10 @@ def shared() -> Bridge:
     with _lock:
         if _shared is None:
             loop = asyncio.new_event_loop()
+            running = threading.Event()
+            loop.call_soon(running.set)
             threading.Thread(target=_run, args=(loop,), name="bedplate-client", daemon=True).start()
+            running.wait()
             _shared = Bridge(loop)
         return _shared
 

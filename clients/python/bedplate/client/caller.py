@@ -155,6 +155,7 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
         self._sent = sent
         self._call: Any = None
         self._responses: AsyncIterator[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._cancelled = False
         self._ended = False
 
@@ -184,7 +185,7 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
             raise self._given_up()
 
         async def attempt(left_s: float | None) -> Any:
-            self._call = self._start(left_s)
+            self._call, self._loop = self._start(left_s), asyncio.get_running_loop()
             self._responses = aiter(self._call)
             return await _answer(self._responses.__anext__(), self._given_up)
 
@@ -206,6 +207,13 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
 
     async def __aexit__(self, *_: object) -> None:
         self.cancel()
+
+    def __del__(self) -> None:
+        # grpcio (1.85) keeps a call that nobody reads until its deadline. The
+        # collector may run on any thread.
+        call, loop = self._call, self._loop
+        if call is not None and not self._ended and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(call.cancel)
 
 
 class _Rounds:

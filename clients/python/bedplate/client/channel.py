@@ -71,22 +71,22 @@ def connect(
             "network itself is protected"
         )
     options = channel_options(target, services)
-    if tls is None:
-        return Channel(
-            lambda: grpc.aio.insecure_channel(target, options),
-            services=services,
-            key=key,
-            forward_credential=forward_credential,
-        )
-    reloading = Reloading(tls)
-    if tls.server_name:
-        options = [*options, ("grpc.ssl_target_name_override", tls.server_name)]
+    reloading = Reloading(tls) if tls else None
+    if tls and tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+
+    def open_inner() -> grpc.aio.Channel:
+        fork.use()
+        if reloading is None:
+            return grpc.aio.insecure_channel(target, options)
+        return grpc.aio.secure_channel(target, reloading.credentials, options)
+
     return Channel(
-        lambda: grpc.aio.secure_channel(target, reloading.credentials, options),
+        open_inner,
         services=services,
         key=key,
         forward_credential=forward_credential,
-        changed=reloading.changed,
+        changed=reloading.changed if reloading else None,
     )
 
 
@@ -97,7 +97,14 @@ def wrap(
     forward_credential: bool = False,
 ) -> "Channel":
     """An existing channel, such as one in process, with deadlines, credential and trace."""
-    return Channel(lambda: channel, services=services, key=key, forward_credential=forward_credential)
+    return Channel(
+        lambda: channel,
+        services=services,
+        key=key,
+        forward_credential=forward_credential,
+        # Both grpcio's channels and the in-process one have it, and work in no other.
+        loop=getattr(channel, "_loop", None),
+    )
 
 
 def channel_options(target: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str, Any]]:
@@ -141,6 +148,7 @@ class Channel(grpc.aio.Channel):
         key: str,
         forward_credential: bool,
         changed: Callable[[], bool] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._open = open_inner
         self._changed = changed
@@ -148,7 +156,7 @@ class Channel(grpc.aio.Channel):
         self._forward = forward_credential
         self._policies: dict[str, MethodPolicy] = {}
         self._inner: grpc.aio.Channel | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = loop
         self._pid = os.getpid()
         self._closed = False
         self._retired: set[asyncio.Task[None]] = set()
@@ -172,11 +180,12 @@ class Channel(grpc.aio.Channel):
         if self._closed:
             raise RuntimeError("the client is closed; make a new one")
         self._check_process()
+        if self._loop is not loop:
+            if self._loop is not None:
+                raise RuntimeError("the client belongs to another event loop; make one in each loop")
+            self._loop = loop
         if self._inner is None:
-            fork.use()
-            self._inner, self._loop = self._open(), loop
-        elif self._loop is not loop:
-            raise RuntimeError("the client belongs to another event loop; make one in each loop")
+            self._inner = self._open()
         elif self._changed is not None and self._changed():
             task = loop.create_task(self._inner.close(SWAP_GRACE_S))
             self._retired.add(task)
@@ -298,17 +307,20 @@ class _Callable:
         )
 
 
-class _UnaryUnary(_Callable, grpc.aio.UnaryUnaryMultiCallable[Any, Any]):
+# grpcio's own classes take no type arguments at run time in 1.76, under which ours must load.
+
+
+class _UnaryUnary(_Callable, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
     pass
 
 
-class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable[Any, Any]):
+class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable):  # type: ignore[type-arg]
     pass
 
 
-class _StreamUnary(_Callable, grpc.aio.StreamUnaryMultiCallable[Any, Any]):
+class _StreamUnary(_Callable, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[type-arg]
     pass
 
 
-class _StreamStream(_Callable, grpc.aio.StreamStreamMultiCallable[Any, Any]):
+class _StreamStream(_Callable, grpc.aio.StreamStreamMultiCallable):  # type: ignore[type-arg]
     pass

@@ -18,7 +18,8 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     gate = parts.gate
 
     def enter(call: Call) -> Awaitable[None] | None:
-        if not gate.draining:
+        # A call in process is part of one that was let in before, and must get its answer.
+        if not gate.draining or call.door == "local":
             return None
         if gate.released is not None:
             return _refuse_later(gate.released)
