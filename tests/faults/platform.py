@@ -104,6 +104,13 @@ class Platform:
         self.output.seek(0)
         return self.output.read().decode(errors="replace")
 
+    def metric(self, name: str, label: str = "") -> float:
+        """Sum of a metric's samples, of those with a label's value when one is given."""
+        with urllib.request.urlopen(f"{self.http_url}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line for line in lines if line.startswith((f"{name} ", f"{name}{{")) and label in line]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self.process is not None

@@ -39,12 +39,8 @@ def get_converted(platform: Platform) -> tuple[int, str, float]:
 
 
 def running_calls(platform: Platform) -> float:
-    """How many calls the process says it is running."""
-    with urllib.request.urlopen(f"{platform.http_url}/metrics", timeout=5) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith("bedplate_calls_in_flight "):
-                return float(line.split()[1])
-    raise AssertionError("no such metric")
+    """How many calls of its services the process says it is running."""
+    return platform.metric("bedplate_calls_in_flight", 'method="bedplate.')
 
 
 async def prepare(platform: Platform) -> None:

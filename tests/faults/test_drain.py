@@ -13,6 +13,7 @@ from tests.faults.books import ACCOUNTS, LEDGER, Books
 from tests.faults.platform import Platform
 
 CALLERS = 50
+POST = "bedplate.ledger.v1.LedgerService/PostTransactions"
 
 
 def entries(amount_minor: int) -> list[ledger_pb2.Entry]:
@@ -83,27 +84,26 @@ async def test_with_two_processes_no_retryable_call_fails_when_one_stops(
         stop = asyncio.Event()
         under_way = asyncio.Event()
 
-        async def caller(number: int) -> None:
+        async def caller(client: AsyncLedgerClient, number: int) -> None:
             nonlocal done
-            async with AsyncLedgerClient(target, key=one.key) as client:
-                turn = 0
-                while not stop.is_set():
-                    turn += 1
-                    await post(client, f"caller-{number}-{turn}")
-                    done += 1
-                    if done > 100:
-                        under_way.set()
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                await post(client, f"caller-{number}-{turn}")
+                done += 1
+                if done > 100:
+                    under_way.set()
 
-        callers = [asyncio.create_task(caller(number)) for number in range(10)]
-        await asyncio.wait_for(under_way.wait(), 60)
-        for platform in (one, two):
-            assert await asyncio.to_thread(platform.stop) == 0
-            await asyncio.to_thread(platform.start)
-            before = done
-            while done < before + 50:
-                for task in callers:
-                    if task.done():
-                        task.result()
-                await asyncio.sleep(0.01)
-        stop.set()
-        await asyncio.wait_for(asyncio.gather(*callers), 60)
+        async with AsyncLedgerClient(target, key=one.key) as client:
+            callers = [asyncio.create_task(caller(client, number)) for number in range(10)]
+            await asyncio.wait_for(under_way.wait(), 60)
+            for platform in (one, two):
+                assert await asyncio.to_thread(platform.stop) == 0
+                await asyncio.to_thread(platform.start)
+                # The next one stops when this one has work again, as in a rolling update.
+                while await asyncio.to_thread(platform.metric, "bedplate_calls_total", POST) < 50:
+                    for task in callers:
+                        if task.done():
+                            task.result()
+            stop.set()
+            await asyncio.wait_for(asyncio.gather(*callers), 60)

@@ -37,3 +37,10 @@ def test_the_same_cell_is_counted_in_again() -> None:
     metrics = CallMetrics()
 
     assert metrics.cell("a.B/C", "grpc", "OK") is metrics.cell("a.B/C", "grpc", "OK")
+
+
+def test_calls_that_run_are_told_for_each_method() -> None:
+    metrics = CallMetrics()
+    metrics.running("a.B/C").count += 2
+
+    assert samples(metrics)["bedplate_calls_in_flight", (("method", "a.B/C"),)] == 2

@@ -8,7 +8,7 @@ does it in half of one. They are turned into metrics when somebody looks.
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 # Upper bounds of the histogram's buckets, seconds.
@@ -35,11 +35,29 @@ class Cell:
         return sum(self.buckets)
 
 
+class Running:
+    """How many calls of a method run now."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class CallMetrics(Collector):
-    """All cells of a process: `bedplate_calls_total` and `bedplate_call_duration_seconds`."""
+    """What a process knows of its calls.
+
+    `bedplate_calls_total`, `bedplate_call_duration_seconds` and
+    `bedplate_calls_in_flight`.
+    """
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str, str], Cell] = {}
+        self._running: dict[str, Running] = {}
+
+    def running(self, method: str) -> Running:
+        """The number to keep of a method's running calls, made when it is first asked for."""
+        return self._running.setdefault(method, Running())
 
     def cell(self, method: str, door: str, code: str) -> Cell:
         """The cell to count in, made when it is first asked for."""
@@ -64,11 +82,15 @@ class CallMetrics(Collector):
                 total += count
                 buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
             durations.add_metric(key, buckets=buckets, sum_value=cell.sum_s)
-        return [calls, durations]
+        running = GaugeMetricFamily("bedplate_calls_in_flight", "Calls that run now.", labels=["method"])
+        for method, number in sorted(self._running.items()):
+            running.add_metric([method], number.count)
+        return [calls, durations, running]
 
     def describe(self) -> Iterable[Metric]:
         """The families by name, so that registering needs no scrape."""
         return [
             CounterMetricFamily("bedplate_calls", "Calls that ended."),
             HistogramMetricFamily("bedplate_call_duration_seconds", "How long calls took."),
+            GaugeMetricFamily("bedplate_calls_in_flight", "Calls that run now."),
         ]

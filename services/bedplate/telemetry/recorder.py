@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from bedplate.contract.headers import TRACEPARENT
 from bedplate.telemetry.logs import LogWriter
@@ -67,8 +67,6 @@ class Telemetry:
 
     def __post_init__(self) -> None:
         self.registry.register(self.calls)
-        running = Gauge("bedplate_calls_in_flight", "Calls that run now.", registry=self.registry)
-        running.set_function(lambda: self.in_flight)
 
     @property
     def begun(self) -> int:
@@ -84,10 +82,12 @@ class Recorder:
         self._method = method
         self._log = telemetry.log
         self._cells: dict[tuple[str, str], Cell] = {}
+        self._running = telemetry.calls.running(method)
 
     def begin(self, call: RecordedCall) -> None:
         """Give the call its place in a trace, and count it as running."""
         self._telemetry.in_flight += 1
+        self._running.count += 1
         header = call.metadata.get(TRACEPARENT)
         if header is not None and _join(call, header):
             return
@@ -99,6 +99,7 @@ class Recorder:
         """Record how the call ended; `cause` is the fault behind an INTERNAL or the like."""
         telemetry = self._telemetry
         telemetry.in_flight -= 1
+        self._running.count -= 1
         duration_s = time.monotonic() - call.started
         cell = self._cells.get((call.door, code))
         if cell is None:
