@@ -1,6 +1,7 @@
 """Records each call: counters and a histogram, a span when sampled, one log line."""
 
 import random
+import re
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from bedplate.telemetry.redact import redacted, scrub
 
 # Traceback kept in a log line, characters.
 TRACEBACK_MAX = 8_000
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_NO_IDS = frozenset({"0" * 32, "0" * 16})
 
 
 class RecordedCall(Protocol):
@@ -153,20 +157,11 @@ def _fault(call: RecordedCall, cause: BaseException) -> dict[str, Any]:
 
 def _join(call: RecordedCall, header: str | bytes) -> bool:
     """Take trace id, parent and sampling from a W3C traceparent; False when it is malformed."""
-    parts = str(header).split("-")
-    if (
-        len(parts) < 4
-        or len(parts[0]) != 2
-        or len(parts[1]) != 32
-        or len(parts[2]) != 16
-        or len(parts[3]) != 2
-    ):
+    found = _TRACEPARENT.fullmatch(header) if isinstance(header, str) else None
+    if found is None:
         return False
-    try:
-        if parts[0] == "ff" or not int(parts[1], 16) or not int(parts[2], 16):
-            return False
-        sampled = int(parts[3], 16) & 1
-    except ValueError:
+    version, trace_id, parent_span_id, flags, more = found.groups()
+    if version == "ff" or (version == "00" and more) or trace_id in _NO_IDS or parent_span_id in _NO_IDS:
         return False
-    call.trace_id, call.parent_span_id, call.sampled = parts[1].lower(), parts[2].lower(), bool(sampled)
+    call.trace_id, call.parent_span_id, call.sampled = trace_id, parent_span_id, bool(int(flags, 16) & 1)
     return True
