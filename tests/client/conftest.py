@@ -22,7 +22,8 @@ def handlers() -> echo.Handlers:
 @pytest.fixture
 async def served(handlers: echo.Handlers) -> AsyncIterator[Served]:
     """A bedplate server with the echo service."""
-    async with serve([echo.service(handlers)]) as running:
+    # No time for callers to look elsewhere: there is none else, and each test would wait for it.
+    async with serve([echo.service(handlers)], drain_refuse_s=0.0) as running:
         yield running
 
 

@@ -165,6 +165,22 @@ def test_an_interrupted_wait_cancels_what_it_waited_for() -> None:
     assert cancelled.wait(5)
 
 
+def test_a_call_may_take_longer_than_a_waiting_thread_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "LOOK_S", 0.001)
+
+    async def answer() -> str:
+        await asyncio.sleep(0.05)
+        return "late"
+
+    async def fail() -> None:
+        await asyncio.sleep(0.05)
+        raise TimeoutError("its own")
+
+    assert bridge.shared().run(answer()) == "late"
+    with pytest.raises(TimeoutError, match="its own"):
+        bridge.shared().run(fail())
+
+
 def run_script(text: str, address: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
     """Run a program that gets the server's address as its argument."""
     return subprocess.run(

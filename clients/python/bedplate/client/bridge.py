@@ -10,6 +10,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# How often a waiting thread looks up, seconds. A signal that comes just before
+# a thread begins to wait is not noticed until it wakes, and on Windows none is.
+LOOK_S = 0.5
+
 
 class Bridge:
     """An event loop that runs on another thread."""
@@ -55,7 +59,7 @@ class Bridge:
 
         try:
             self._loop.call_soon_threadsafe(start)
-            return done.result()
+            return _result(done)
         except BaseException:
             if not done.done():  # KeyboardInterrupt, and what else a signal raises here
                 self._loop.call_soon_threadsafe(give_up)
@@ -81,6 +85,15 @@ class Bridge:
             raise RuntimeError(
                 "a synchronous client would block the loop that must answer it; use the Async client"
             )
+
+
+def _result(done: "concurrent.futures.Future[T]") -> T:
+    while True:
+        try:
+            return done.result(LOOK_S)
+        except TimeoutError:
+            if done.done():
+                return done.result()
 
 
 _lock = threading.Lock()
