@@ -5,6 +5,7 @@ and 23 one that is not; here a call that is not sampled makes no object at all.
 """
 
 import time
+from importlib.metadata import version
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
@@ -19,8 +20,9 @@ from bedplate.telemetry.recorder import RecordedCall
 _ERRORS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
-# How long the last spans may take to be sent when the process ends, milliseconds.
-FLUSH_MS = 2_000
+# How long sending a batch may take, attempts and all; also how long the end of
+# the process waits for a collector that is not there. Seconds.
+EXPORT_S = 2
 
 
 class OtelSpans:
@@ -63,14 +65,13 @@ class OtelSpans:
 
     def close(self) -> None:
         """Send what waits, and end. Blocks."""
-        self._processor.force_flush(FLUSH_MS)
         self._processor.shutdown()
 
 
-def open_spans(endpoint: str, *, version: str = "") -> OtelSpans:
+def open_spans(endpoint: str) -> OtelSpans:
     """Spans to an OTLP/gRPC collector, such as `http://127.0.0.1:4317`."""
-    resource = Resource({SERVICE_NAME: "bedplate", SERVICE_VERSION: version})
-    return OtelSpans(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)), resource)
+    resource = Resource({SERVICE_NAME: "bedplate", SERVICE_VERSION: version("bedplate")})
+    return OtelSpans(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_S)), resource)
 
 
 def _context(trace_id: str, span_id: str) -> SpanContext:

@@ -1,0 +1,128 @@
+"""Contracts that cannot be kept stop start-up, with a text that says what to write."""
+
+from itertools import count
+
+import pytest
+
+from bedplate.contract.policy import MethodPolicy, PolicyError
+from bedplate.policy.enforced import check_method
+from tests.protos import add_file, field
+
+_number = count(1)
+
+
+def check(policy: str, *, service: str = "", fields: str = "") -> MethodPolicy:
+    """The policy of a method `Do` with these options, as a process checks it when it starts."""
+    package = f"tests.contract{next(_number)}.v1"
+    file = add_file(
+        f'name: "{package}.proto" package: "{package}"\n'
+        'dependency: "bedplate/v1/policy.proto" dependency: "buf/validate/validate.proto"\n'
+        f'message_type {{ name: "Message" {fields} }}\n'
+        f'service {{ name: "TestService" options {{ [bedplate.v1.service] {{ {service} }} }}\n'
+        f'  method {{ name: "Do" input_type: ".{package}.Message" output_type: ".{package}.Message"\n'
+        f"    options {{ [bedplate.v1.policy] {{ {policy} }} }} }} }}"
+    )
+    return check_method(file.services_by_name["TestService"].methods_by_name["Do"])
+
+
+READ = 'auth { all_scopes: "x.read" }'
+
+
+def test_a_method_without_an_auth_policy_is_refused_with_what_to_write() -> None:
+    with pytest.raises(PolicyError) as error:
+        check("")
+
+    text = str(error.value)
+    assert "TestService/Do has no auth policy" in text
+    assert 'auth: {all_scopes: "<noun>.read"}' in text
+    assert "auth: {anonymous: true}" in text
+
+
+def test_an_empty_auth_policy_is_none() -> None:
+    with pytest.raises(PolicyError, match="has an empty auth policy"):
+        check("auth {}")
+
+
+def test_anonymous_and_scopes_exclude_each_other() -> None:
+    with pytest.raises(PolicyError, match="exclude each other"):
+        check('auth { anonymous: true all_scopes: "x.read" }')
+
+
+def test_the_services_default_counts_where_the_method_is_silent() -> None:
+    policy = check("", service=f"defaults {{ {READ} }}")
+
+    assert policy.auth is not None
+    assert policy.auth.all_scopes == {"x.read"}
+
+
+@pytest.mark.parametrize(
+    ("option", "path"),
+    [
+        ("hedge { max_attempts: 2 }", "hedge"),
+        ("rate { cost: 5 }", "rate"),
+        ("concurrency { limit: 5 }", "concurrency"),
+        ("criticality: CRITICALITY_CRITICAL", "criticality"),
+        ("cache { scope: CACHE_SCOPE_TENANT }", "cache"),
+        ("slo { availability: 0.999 }", "slo"),
+        ('calls { method: "a.v1.B/C" }', "calls"),
+        ("audit { enabled: true }", "audit"),
+        ('deprecation { since: "2026-01-01" }', "deprecation"),
+        ("idempotency: IDEMPOTENCY_REQUEST_ID", "idempotency: IDEMPOTENCY_REQUEST_ID"),
+    ],
+)
+@pytest.mark.parametrize("where", ["method", "service"])
+def test_an_option_that_is_not_enforced_is_refused_by_name(option: str, path: str, where: str) -> None:
+    own, defaults = (option, "") if where == "method" else ("", f"defaults {{ {option} }}")
+
+    with pytest.raises(PolicyError) as error:
+        check(f"{READ} {own}", service=defaults)
+
+    assert f"TestService/Do sets the option {path}, which bedplate 0.1.0 does not" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "path"),
+    [
+        ('audiences: "api"', "auth.audiences"),
+        ("step_up { level: 2 }", "auth.step_up"),
+        ('relation { field: "id" }', "auth.relation"),
+    ],
+)
+def test_a_part_of_auth_that_is_not_enforced_is_refused_by_name(option: str, path: str) -> None:
+    with pytest.raises(PolicyError, match=path):
+        check(f'auth {{ all_scopes: "x.read" {option} }}')
+
+
+def test_a_field_option_that_is_not_enforced_is_refused_wherever_the_field_is() -> None:
+    searchable = field("email", 1, "string", "[bedplate.v1.field] { searchable: true }")
+
+    with pytest.raises(PolicyError, match=r"Message\.email sets the option searchable"):
+        check(READ, fields=searchable)
+
+
+@pytest.mark.parametrize(
+    "deadline",
+    ["default { seconds: 10 } max { seconds: 5 }", "default { seconds: -1 }", "max { seconds: -1 }"],
+)
+def test_deadlines_that_contradict_each_other_are_refused(deadline: str) -> None:
+    with pytest.raises(PolicyError, match="deadline"):
+        check(f"{READ} deadline {{ {deadline} }}")
+
+
+@pytest.mark.parametrize("attempts", [1, 6])
+def test_more_attempts_than_grpc_makes_are_refused(attempts: int) -> None:
+    with pytest.raises(PolicyError, match="max_attempts must be 2 to 5"):
+        check(f"{READ} idempotency: IDEMPOTENCY_NATURAL retry {{ max_attempts: {attempts} }}")
+
+
+def test_all_that_is_enforced_is_accepted() -> None:
+    policy = check(
+        f"{READ} deadline {{ default {{ seconds: 1 }} max {{ seconds: 2 }} }} "
+        "idempotency: IDEMPOTENCY_READ_ONLY retry { max_attempts: 3 } visibility: VISIBILITY_PARTNER "
+        "limits { request_bytes: 100 response_bytes: 200 }",
+        service='owner: "us" tier: 2 retry_budget { max_tokens: 5 }',
+        fields=field("card", 1, "string", "[bedplate.v1.field] { sensitive: SENSITIVE_CARD }"),
+    )
+
+    assert (policy.deadline_default_s, policy.deadline_max_s) == (1.0, 2.0)
+    assert (policy.request_bytes, policy.response_bytes) == (100, 200)
