@@ -100,7 +100,8 @@ def _all(
 
 def is_required(field: FieldDescriptor) -> bool:
     """Whether the contract says that the field must be set."""
-    return field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    behaviours: Any = field_behavior_pb2.field_behavior
+    return field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[behaviours]
 
 
 def _anything(value: Any) -> bool:

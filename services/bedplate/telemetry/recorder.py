@@ -29,12 +29,19 @@ class RecordedCall(Protocol):
     peer: str
     metadata: Any
     started: float
-    trace_id: str
     parent_span_id: str
     sampled: bool
     error_id: str
     request: Any
     principal: Any
+
+    @property
+    def trace_id(self) -> str:
+        """The call's trace, 32 hex digits."""
+        ...
+
+    @trace_id.setter
+    def trace_id(self, value: str) -> None: ...
 
     @property
     def span_id(self) -> str:
