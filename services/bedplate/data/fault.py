@@ -59,7 +59,8 @@ def outcome_unknown(error: BaseException) -> Refusal:
     return Refusal(
         Kind.UNAVAILABLE,
         "OUTCOME_UNKNOWN",
-        "The connection was lost during the commit: the change may or may not have happened.",
+        "The connection was lost during the commit: the change may or may not have happened. "
+        "Repeat the call with the same id.",
     )
 
 

@@ -170,7 +170,7 @@ def _from_text(text: str) -> bytes:
 
 
 def _invalid() -> Refusal:
-    sentence = "The page token was not made for this query by this server."
+    sentence = "The page token is not one of this query and server; start again without it."
     return Refusal(
         Kind.INVALID, "PAGE_TOKEN_INVALID", sentence, violations=[Violation("page_token", sentence)]
     )

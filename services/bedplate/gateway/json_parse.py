@@ -8,7 +8,9 @@ stood twice. That takes less than half the time of a parser with a hook.
 """
 
 import json
+import re
 from functools import cache
+from math import isinf
 from typing import Any
 
 import orjson
@@ -23,6 +25,7 @@ from bedplate.telemetry.redact import is_sensitive
 # messages each (json_leaf.VALUE_DEPTH_MAX), it comes to 97.
 DEPTH_MAX = 64
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NESTED = (dict, list)
 _ENDLESS = {f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")}
 KEY_SHOWN_MAX = 40  # characters of a caller's key that an answer repeats
@@ -122,6 +125,16 @@ def _malformed(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
             "MALFORMED_REQUEST",
             f"The body is not UTF-8 at byte {bad.start}; encode it as UTF-8.",
             byte=bad.start,
+        )
+    number = _NUMBER.match(data.decode(), error.pos)
+    if number is not None and isinf(float(number[0])):
+        return Refusal(
+            Kind.INVALID,
+            "MALFORMED_REQUEST",
+            f"The number at line {error.lineno}, column {error.colno} is larger than any field can hold; "
+            "send a smaller one.",
+            line=error.lineno,
+            column=error.colno,
         )
     before = data[: error.pos].count
     if before(b"[") + before(b"{") - before(b"]") - before(b"}") > DEPTH_MAX:

@@ -19,6 +19,11 @@ from bedplate.pipeline.call import Call
 FAULT_SENTENCE = "Something went wrong on our side. Report the error id."
 
 _EXPIRED = Refusal(Kind.LATE, "DEADLINE_EXCEEDED", "The call did not finish before its deadline.")
+_MALFORMED = Refusal(
+    Kind.INVALID,
+    "MALFORMED_REQUEST",
+    "The bytes are no message of the method's request type; build it from the current contract.",
+)
 _CANCELLED = Refusal(Kind.CANCELLED, "CANCELLED", "The caller cancelled the call.")
 _STOPPED = Refusal(
     Kind.UNAVAILABLE,
@@ -78,7 +83,7 @@ class FailureMaker:
             return self._from_refusal(_STOPPED if call.stopped else _EXPIRED, call)
         if isinstance(error, DecodeError):
             return self._from_refusal(
-                Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The bytes are no message of the request's type."),
+                _MALFORMED,
                 call,
             )
         if isinstance(error, asyncio.CancelledError):

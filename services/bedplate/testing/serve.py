@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bedplate.auth.keys import INVALID_SENTENCE
 from bedplate.auth.principal import Principal
 from bedplate.errors import Kind, Refusal
 from bedplate.server.app import App
@@ -44,7 +45,7 @@ class TestKeys:
         """See `Authenticator`."""
         found = self._principals.get(credential)
         if found is None:
-            raise Refusal(Kind.UNKNOWN_CALLER, "CREDENTIAL_INVALID", "The key is not valid.")
+            raise Refusal(Kind.UNKNOWN_CALLER, "CREDENTIAL_INVALID", INVALID_SENTENCE)
         return found
 
 

@@ -80,7 +80,9 @@ async def test_a_rate_that_differs_is_refused_and_nothing_of_the_call_is_added(
 
     assert (error.code, error.reason) == ("ALREADY_EXISTS", "RATE_EXISTS")
     assert [violation.field for violation in error.violations] == ["rates[1].value"]
-    assert error.violations[0].sentence == "USD of 2014-03-24 is known as 1.3774, not 1.4."
+    assert error.violations[0].sentence == (
+        "USD of 2014-03-24 is known as 1.3774; import another value under another source."
+    )
     assert await everything(client, quote="GBP") == []
 
 
@@ -289,7 +291,10 @@ async def test_a_missing_rate_says_what_the_last_known_one_is(client: AsyncRates
     error = await refusal(client.get_rate(base="JPY", quote="USD", date=SUN))
 
     assert error.code == "NOT_FOUND"
-    assert error.sentence == "ecb has no rate for JPY on 2014-03-30; the last one before it is of 2014-03-25."
+    assert error.sentence == (
+        "ecb has no rate for JPY on 2014-03-30; "
+        "ask for the last one before it, of 2014-03-25, or set last_known."
+    )
     assert error.facts == {
         "source": "ecb",
         "currency": "JPY",

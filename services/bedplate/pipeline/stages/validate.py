@@ -1,5 +1,6 @@
 """Validate: required fields, then the rules that the contract puts on fields (protovalidate)."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,9 @@ from buf.validate import validate_pb2
 # Violations that one answer lists; a request can break a rule in each of
 # thousands of items, and nobody mends more at once.
 VIOLATIONS_MAX = 50
+
+# protovalidate writes `2 item(s)`.
+_ITEMS = re.compile(r"(\d+) item\(s\)")
 
 _VALIDATOR = protovalidate.Validator()
 
@@ -69,6 +73,9 @@ def _from_rules(error: protovalidate.ValidationError) -> Iterator[Violation]:
 
 
 def _sentence(text: str) -> str:
+    """A rule's message as a sentence that people outside understand."""
+    text = _ITEMS.sub(lambda found: f"{found[1]} item{'' if found[1] == '1' else 's'}", text)
+    text = text.replace("does not match regex pattern", "send text that fits the pattern")
     return (text[:1].upper() + text[1:]).rstrip(".") + "."
 
 

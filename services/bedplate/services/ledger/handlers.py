@@ -317,7 +317,7 @@ def _require_account(connection: sa.Connection, tenant_id: str, ledger_id: str, 
 
 
 def _transaction_not_found(transaction_id: str) -> Refusal:
-    sentence = f"The ledger has no transaction {transaction_id}."
+    sentence = f"The ledger has no transaction {transaction_id}; check the id."
     return Refusal(
         Kind.NOT_FOUND,
         "TRANSACTION_NOT_FOUND",
@@ -346,7 +346,9 @@ def _scale_differs(account: Account, scale: int) -> Refusal:
 
 
 def _conversion_overflow(currency: pb.Currency) -> Refusal:
-    sentence = f"The balance in {currency.code} with scale {currency.scale} leaves int64; use less scale."
+    sentence = (
+        f"The balance in {currency.code} does not fit with scale {currency.scale}; use a smaller scale."
+    )
     return Refusal(
         Kind.RANGE,
         "CONVERSION_OVERFLOW",

@@ -83,7 +83,9 @@ def _refusal(error: CallError, request: pb.ConvertRequest) -> Refusal | None:
         return _no_rate(error, request)
     if error.code == "PERMISSION_DENIED" and error.reason == "SCOPE_MISSING":
         scopes = error.facts.get("scopes", "rates.read")
-        sentence = f"Converting a balance needs a key with the scope {scopes}."
+        sentence = (
+            f"Converting a balance needs a key with the scope {scopes}; use one, or leave convert_to out."
+        )
         return Refusal(Kind.FORBIDDEN, "SCOPE_MISSING", sentence, scopes=scopes)
     if error.code == "DEADLINE_EXCEEDED" and (scope.remaining_s() or 0) < DEADLINE_NEAR_S:
         return Refusal(Kind.LATE, "DEADLINE_EXCEEDED", "The call did not finish before its deadline.")
@@ -98,8 +100,13 @@ def _refusal(error: CallError, request: pb.ConvertRequest) -> Refusal | None:
 
 
 def _no_rate(error: CallError, request: pb.ConvertRequest) -> Refusal:
-    day = request.date or "any day"
-    sentence = f"There is no rate of {request.base} in {request.quote} for {day}."
+    sentence = f"There is no rate of {request.base} in {request.quote}"
+    if error.reason == "CURRENCY_UNKNOWN" or not request.date:
+        sentence += " on any day; check the currency code, or import its rates first."
+    elif request.last_known:
+        sentence += f" on {request.date} or before; ask for a later day."
+    else:
+        sentence += f" on {request.date}; ask for another day, or set last_known."
     field = "convert_to.currency.code" if error.reason == "CURRENCY_UNKNOWN" else "convert_to.date"
     return Refusal(
         Kind.STATE,

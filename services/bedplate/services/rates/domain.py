@@ -105,7 +105,7 @@ def check_range(first: date | None, last: date | None) -> None:
         Refusal: DATE_INVALID.
     """
     if first is not None and last is not None and last < first:
-        sentence = f"{last} is before from_date, {first}."
+        sentence = f"{last} is before from_date, {first}; send a later day, or leave one out."
         raise refuse_fields(Kind.INVALID, "DATE_INVALID", [Violation("to_date", sentence)])
 
 
@@ -161,10 +161,17 @@ def check_offered(offered: Sequence[Offered]) -> list[Published]:
     known_days: dict[str, date | None] = {}
     for index, (base, quote, day_text, value) in enumerate(offered):
         if not is_rate(value):
-            sentence = f"{value!r} is not a plain decimal number above 0 of at most {RATE_DIGITS_MAX} digits."
+            sentence = (
+                f"{value!r} is not a plain decimal number above 0 of at most {RATE_DIGITS_MAX} digits, "
+                "such as 1.0842."
+            )
             rates.append(Violation(f"rates[{index}].value", sentence))
         if base == quote:
-            rates.append(Violation(f"rates[{index}].quote", f"{quote} cannot be quoted in itself."))
+            rates.append(
+                Violation(
+                    f"rates[{index}].quote", f"{quote} cannot be quoted in itself; name another currency."
+                )
+            )
         if day_text in known_days:
             day = known_days[day_text]
         else:
@@ -187,7 +194,10 @@ def check_base(base: str, offered: Sequence[Offered]) -> None:
         Refusal: SOURCE_BASE_DIFFERS (fact: base).
     """
     violations = [
-        Violation(f"rates[{index}].base", f"The source's base is {base}, not {rate.base}.")
+        Violation(
+            f"rates[{index}].base",
+            f"The base of this source is {base}; import rates in {rate.base} under another source.",
+        )
         for index, rate in enumerate(offered)
         if rate.base != base
     ]

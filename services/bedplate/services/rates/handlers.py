@@ -127,7 +127,8 @@ def _refuse_changed(rates: Sequence[Published], known: Sequence[tuple[int, str]]
     violations = [
         Violation(
             f"rates[{index}].value",
-            f"{rates[index].quote} of {rates[index].day} is known as {value}, not {rates[index].value}.",
+            f"{rates[index].quote} of {rates[index].day} is known as {value}; "
+            "import another value under another source.",
         )
         for index, value in known
         if not domain.is_same_rate(rates[index].value, value)

@@ -95,7 +95,8 @@ def _missing(connection: sa.Connection, tenant_id: str, asked: Asked, missing: l
             return _unknown(asked, field, currency)
     if asked.day is None:
         sentence = (
-            f"There is no day on which {asked.source} has a rate for both {asked.base} and {asked.quote}."
+            f"There is no day on which {asked.source} has a rate for both {asked.base} and {asked.quote}; "
+            "name a day and set last_known."
         )
         return Refusal(Kind.NOT_FOUND, "RATE_NOT_FOUND", sentence, source=asked.source)
     currency = getattr(asked, missing[0])
@@ -103,9 +104,9 @@ def _missing(connection: sa.Connection, tenant_id: str, asked: Asked, missing: l
     sentence = f"{asked.source} has no rate for {currency} on {asked.day}"
     facts = {"source": asked.source, "currency": currency, "date": asked.day.isoformat()}
     if before is None:
-        sentence += " and none before it."
+        sentence += " and none before it; ask for a later day."
     else:
-        sentence += f"; the last one before it is of {before.day}."
+        sentence += f"; ask for the last one before it, of {before.day}, or set last_known."
         facts["last_known_date"] = str(before.day)
     return Refusal(
         Kind.NOT_FOUND,
@@ -118,7 +119,7 @@ def _missing(connection: sa.Connection, tenant_id: str, asked: Asked, missing: l
 
 
 def _unknown(asked: Asked, field: str, currency: str) -> Refusal:
-    sentence = f"{asked.source} never had a rate for {currency}."
+    sentence = f"{asked.source} never had a rate for {currency}; check the currency code and the source."
     return Refusal(
         Kind.NOT_FOUND,
         "CURRENCY_UNKNOWN",

@@ -102,7 +102,7 @@ def account_difference(wanted: Account, existing: Account) -> str:
 
 def ledger_not_found(ledger_id: str) -> Refusal:
     """There is no such ledger, or it is another tenant's: the caller cannot tell which."""
-    sentence = f"There is no ledger {ledger_id}."
+    sentence = f"There is no ledger {ledger_id}; create it first, or check the id."
     return Refusal(
         Kind.NOT_FOUND,
         "LEDGER_NOT_FOUND",

@@ -1,0 +1,82 @@
+"""The three doors of one server, each asked with bytes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.rpc import code_pb2
+
+from bedplate.testing.serve import Served
+from bedplate.transport.local import LocalChannel
+from tests.doors.answering import Answer, from_error, from_http
+from tests.doors.asking import Ask
+from tests.gateway.wire import Wire, request
+from tests.transport.http2 import connect
+
+# Longer than any answer takes here, seconds.
+PATIENCE_S = 20.0
+
+
+class Doors:
+    """Asks a server over gRPC, over HTTP and in process; one channel each for all calls."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._grpc = grpc.aio.insecure_channel(served.grpc_address)
+        self._local = LocalChannel(served.app.methods)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        await self._grpc.close()
+        await self._local.close()
+
+    async def over_grpc(self, ask: Ask) -> Answer:
+        """Over gRPC; what a client library would not send goes as raw HTTP/2."""
+        assert ask.wire is not None
+        if ask.late:
+            return await self._http2(ask)
+        return await self._call(self._grpc, ask, PATIENCE_S)
+
+    async def in_process(self, ask: Ask) -> Answer:
+        """In process."""
+        return await self._call(self._local, ask, 0.0 if ask.late else PATIENCE_S)
+
+    async def over_http(self, ask: Ask) -> Answer:
+        """Over HTTP."""
+        http = ask.http
+        assert http is not None
+        headers = {name.replace("-", "_"): value for name, value in http.headers}
+        if ask.late:
+            headers["grpc_timeout"] = "0m"
+        async with Wire(self._served.http_address) as wire:
+            await wire.send(request(http.verb, http.target, http.body, key=ask.key or None, **headers))
+            reply = await wire.reply()
+        return from_http(reply.status, reply.body)
+
+    async def _call(self, channel: grpc.aio.Channel, ask: Ask, timeout_s: float) -> Answer:
+        call: Any = channel.unary_unary(ask.path)
+        metadata = (("authorization", f"Bearer {ask.key}"),) if ask.key else ()
+        try:
+            await call(ask.wire, metadata=metadata, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return from_error(error)
+        return Answer("OK")
+
+    async def _http2(self, ask: Ask) -> Answer:
+        extra: tuple[tuple[str, str], ...] = (("grpc-timeout", "0n"),)
+        if ask.key:
+            extra += (("authorization", f"Bearer {ask.key}"),)
+        async with connect(self._served.grpc_address) as peer:
+            stream = await peer.result(peer.call(ask.path, message=ask.wire, extra=extra))
+        # gRPC itself ends a call whose time is over, before there is anyone to give a reason.
+        return Answer(code_pb2.Code.Name(stream.code))
+
+
+Door = Callable[[Doors, Ask], Awaitable[Answer]]
+
+DOORS: dict[str, Door] = {"grpc": Doors.over_grpc, "http": Doors.over_http, "local": Doors.in_process}
+
+
+def answers(name: str, ask: Ask) -> bool:
+    """Whether the call can be said at a door."""
+    return (ask.http if name == "http" else ask.wire) is not None
