@@ -18,7 +18,7 @@ async def test_a_connection_that_says_nothing_is_closed():
 
 
 @pytest.mark.parametrize(
-    "part", [b"G", b"GET /v1/things/a HTTP/1.1\r\n", b"\r\n\r\n", b"GET / HTTP/1.1\r\nhost: x\r\nx: "]
+    "part", [b"G", b"GET /v1/things/a HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: x\r\nx: "]
 )
 async def test_a_head_that_does_not_end_is_refused(part):
     async with open_door(http_header_s=SOON) as served, Wire(served.address) as wire:
@@ -57,6 +57,25 @@ async def test_an_idle_connection_is_closed_without_a_word():
     async with open_door(http_idle_s=SOON) as served, Wire(served.address) as wire:
         assert (await wire.call("GET", "/v1/things/a")).status == 200
         assert await wire.rest() == b""
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_empty_lines_are_no_request_and_keep_no_connection_open(fresh):
+    settings = {"http_idle_s": SOON, "http_header_s": SOON if fresh else 10}
+    async with open_door(**settings) as served, Wire(served.address) as wire:
+        if not fresh:
+            assert (await wire.call("GET", "/v1/things/a")).status == 200
+        rest = asyncio.ensure_future(wire.rest())
+        for _ in range(1_000_000):
+            if rest.done():
+                break
+            try:
+                await wire.send(b"\r\n")
+            except ConnectionError:
+                break
+            await asyncio.sleep(0)
+
+        assert (await rest)[:12] in (b"", b"HTTP/1.1 431")
 
 
 async def test_a_call_that_runs_is_not_idle():
@@ -159,13 +178,16 @@ async def test_there_are_so_many_connections_and_no_more():
             async with Wire(served.address) as three:
                 refused = await three.reply()
                 assert await three.rest() == b""
+            metrics = (await two.call("GET", "/metrics")).body.decode()
             await one.close()
-            assert (await two.call("GET", "/healthz")).status == 200
+            while served.door.connections > 1:
+                await asyncio.sleep(0)
         async with Wire(served.address) as four:
             assert (await four.call("GET", "/v1/things/a")).status == 200
 
     assert (refused.status, refused["connection"], refused["retry-after"]) == (503, "close", "1")
     assert refused.json["reason"] == "HTTP_CROWDED"
+    assert "bedplate_http_connections 2.0" in metrics
 
 
 async def test_unfinished_bodies_hold_so_much_memory_and_no_more(monkeypatch):

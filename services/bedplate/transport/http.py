@@ -1,7 +1,7 @@
 """The HTTP door: HTTP/1.1 on the process's own event loop, with limits on everything.
 
-A server of ours over httptools, because uvicorn has none of these limits and
-hands over a body only after ASGI's queues; see docs/decisions.
+A server of ours over httptools, because uvicorn has none of these limits; see
+docs/decisions/0002-an-http-server-of-our-own.md.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
+
+from prometheus_client import Gauge
 
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import reference
@@ -107,6 +109,8 @@ class HttpDoor:
         self._empty = asyncio.Event()
         self._empty.set()
         self.held = 0
+        open_now = Gauge("bedplate_http_connections", "HTTP connections now.", registry=telemetry.registry)
+        open_now.set_function(lambda: self.connections)
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 

@@ -101,7 +101,8 @@ class Reader:
         self._reserve = reserve
         self._proceed = proceed
         self._parser = httptools.HttpRequestParser(self)
-        self._raw = 0  # bytes since the request began, as they came
+        self._raw = 0  # bytes of the unfinished request, as they came
+        self._done = 0  # requests that are in, since ever
         self.arrivals: deque[Arrival] = deque()
         self.state = State.IDLE
         self.due = time.monotonic() + settings.http_header_s
@@ -124,7 +125,7 @@ class Reader:
 
     def wait(self) -> None:
         """Nothing runs and nothing is there: the connection is idle from now on."""
-        if self.state is State.IDLE:
+        if self.state is State.IDLE and not self.due:
             self.due = time.monotonic() + self._settings.http_idle_s
 
     def feed(self, data: bytes) -> None:
@@ -136,9 +137,7 @@ class Reader:
         if self.closed:
             self.unread = True
             return
-        if self.state is State.IDLE:
-            self._begin()
-        self._raw += len(data)
+        done = self._done
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -155,13 +154,14 @@ class Reader:
             if not self.closed:
                 self._malformed("This is no well-formed HTTP/1.1 request; RFC 9112 says how to write one.")
             self.unread = True  # it stands behind the connection's last request
-        if self.state is State.HEAD and self._raw > self._settings.http_header_bytes:
-            self._headers_too_large()
-        if self.state is State.BODY and self._raw > self._raw_max():
+        # Where in a piece the next request begins nobody says; it is counted from the next piece on.
+        self._raw = self._raw + len(data) if self._done == done else 0
+        head_max = self._settings.http_header_bytes
+        if self.state is not State.BODY:
+            if self._raw > head_max:
+                self._headers_too_large()
+        elif self._raw > head_max + FRAMING_FACTOR * (self._limit + 1024):
             self._stop(_too_large(self._limit))
-
-    def _raw_max(self) -> int:
-        return self._settings.http_header_bytes + FRAMING_FACTOR * (self._limit + 1024)
 
     def late(self) -> None:
         """The request did not come in time.
@@ -180,17 +180,13 @@ class Reader:
             )
         )
 
-    def _begin(self) -> None:
-        self.state = State.HEAD
-        self.due = time.monotonic() + self._settings.http_header_s
-        self._raw = 0
-
     # What follows is called by the parser.
 
     def on_message_begin(self) -> None:
-        """A request begins."""
-        if self.state is not State.HEAD:
-            self._begin()
+        """A request begins; empty lines before it do not count as its beginning."""
+        self.state = State.HEAD
+        self.due = time.monotonic() + self._settings.http_header_s
+        self._raw = 0
 
     def on_url(self, url: bytes) -> None:
         """The target, or a piece of it."""
@@ -270,6 +266,7 @@ class Reader:
         )
         self.closed = not keep
         self.arrivals.append(Arrival(request, self._early, keep=keep))
+        self._done += 1
         self.state = State.IDLE
         self.due = 0.0
         self._clear()
