@@ -5,9 +5,11 @@ once or says how large the body may be, and `respond` the whole of it.
 """
 
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from google.protobuf.message import Message
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bedplate.contract.headers import AUTHORIZATION, REQUEST_ID, TRACEPARENT
@@ -21,7 +23,8 @@ from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.unknown import LABEL
-from bedplate.telemetry.recorder import Recorder, Telemetry
+from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
+from bedplate.telemetry.redact import scrub
 
 # Request headers that become metadata of the call; no other ever does.
 _METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID)
@@ -167,7 +170,7 @@ class Gateway:
         try:
             body = endpoint.plan.encode(message)
         except Exception as error:  # a response that has no JSON form
-            return self._answer(self._fault(call, error), call)
+            return self._answer(self._fault(call, error, message), call)
         fields = f"{_JSON_HEADERS}{_ids(call)}"
         if call.response_headers:
             fields += _further(call.response_headers)
@@ -214,7 +217,7 @@ class Gateway:
         response.fields += _ids(call).encode("latin-1")
         return response
 
-    def _fault(self, call: Call, error: Exception) -> Failure:
+    def _fault(self, call: Call, error: Exception, message: Message) -> Failure:
         """The answer to a call that succeeded and whose response cannot be written; logged as a fault."""
         failure = self._failures.from_exception(error, call)
         self._telemetry.log.write(
@@ -226,6 +229,7 @@ class Gateway:
                 "trace_id": call.trace_id,
                 "error_id": call.error_id,
                 "error": type(error).__name__,
+                "traceback": scrub("".join(traceback.format_exception(error))[-TRACEBACK_MAX:], message),
             },
         )
         return failure
