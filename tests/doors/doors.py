@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 from google.rpc import code_pb2
 
+from bedplate.pipeline.unknown import UnknownMethod
 from bedplate.testing.serve import Served
 from bedplate.transport.local import LocalChannel
 from tests.doors.answering import Answer, from_error, from_http
@@ -23,7 +24,7 @@ class Doors:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._grpc = grpc.aio.insecure_channel(served.grpc_address)
-        self._local = LocalChannel(served.app.methods)
+        self._local = LocalChannel(served.app.methods, unknown=UnknownMethod(served.app.telemetry))
 
     async def close(self) -> None:
         """Close the channels."""
