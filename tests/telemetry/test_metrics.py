@@ -41,6 +41,7 @@ def test_the_same_cell_is_counted_in_again() -> None:
 
 def test_calls_that_run_are_told_for_each_method() -> None:
     metrics = CallMetrics()
-    metrics.running("a.B/C").count += 2
+    metrics.tally("a.B/C").begun = 3
+    metrics.tally("a.B/C").ended = 1
 
     assert samples(metrics)["bedplate_calls_in_flight", (("method", "a.B/C"),)] == 2

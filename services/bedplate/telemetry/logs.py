@@ -48,6 +48,7 @@ class LogWriter:
         self._lines: list[bytes] = []
         self._waiting = 0
         self._lock = threading.Lock()  # of what waits
+        self._making = threading.Lock()  # of lines from records
         self._output = threading.Lock()  # of the stream
         self._wake = threading.Event()
         self._urgent = threading.Event()
@@ -71,24 +72,32 @@ class LogWriter:
 
         At level `error` it is on its way at once.
         """
-        self._format()
+        self.settle()
         line = {"time": time.time(), "level": level, "event": event, **fields}
         self._add([orjson.dumps(line, default=str)])
         if level == "error":
-            self._urgent.set()
+            self.hurry()
 
     def record(self, make: Make, values: tuple[Any, ...]) -> None:
-        """Write an event whose line is made later, with others, by `make(time, values)`."""
+        """Write an event whose line is made later, with others, by `make(time, values)`.
+
+        `make` runs once, on any thread, and never two at a time.
+        """
         records = self._records
         records.append((time.time(), make, values))
         if len(records) >= BATCH:
-            self._format()
+            self.settle()
         elif len(records) == 1:
             self._wake.set()
 
+    def hurry(self) -> None:
+        """Have what waits written now, by the log's own thread."""
+        self._wake.set()
+        self._urgent.set()
+
     def flush(self) -> None:
         """Write what waits, now."""
-        self._format()
+        self.settle()
         with self._output:
             with self._lock:
                 lines, self._lines, self._waiting = self._lines, [], 0
@@ -111,18 +120,16 @@ class LogWriter:
         if self._owned:
             self._stream.close()
 
-    def _format(self) -> None:
+    def settle(self) -> None:
         """Turn the records that wait into lines."""
         records = self._records
         lines = []
-        for _ in range(len(records)):
-            try:
+        with self._making:
+            while records:
                 at, make, values = records.popleft()
-            except IndexError:  # another thread was quicker
-                break
-            lines.append(orjson.dumps(make(at, values), default=str))
-        if lines:
-            self._add(lines)
+                lines.append(orjson.dumps(make(at, values), default=str))
+            if lines:
+                self._add(lines)
 
     def _add(self, lines: list[bytes]) -> None:
         size = sum(map(len, lines))

@@ -6,7 +6,7 @@ does it in half of one. They are turned into metrics when somebody looks.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -35,13 +35,19 @@ class Cell:
         return sum(self.buckets)
 
 
-class Running:
-    """How many calls of a method run now."""
+class Tally:
+    """How many calls of a method have begun and ended; both are noted on the event loop."""
 
-    __slots__ = ("count",)
+    __slots__ = ("begun", "ended")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.begun = 0
+        self.ended = 0
+
+    @property
+    def running(self) -> int:
+        """How many run now."""
+        return self.begun - self.ended
 
 
 class CallMetrics(Collector):
@@ -51,25 +57,28 @@ class CallMetrics(Collector):
     `bedplate_calls_in_flight`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Callable[[], None] = lambda: None) -> None:
+        """Count calls; `settle` counts those that ended and are not in a cell yet."""
+        self._settle = settle
         self._cells: dict[tuple[str, str, str], Cell] = {}
-        self._running: dict[str, Running] = {}
+        self._tallies: dict[str, Tally] = {}
 
-    def running(self, method: str) -> Running:
-        """The number to keep of a method's running calls, made when it is first asked for."""
-        return self._running.setdefault(method, Running())
+    def tally(self, method: str) -> Tally:
+        """A method's tally, made when it is first asked for."""
+        return self._tallies.setdefault(method, Tally())
+
+    @property
+    def tallies(self) -> Iterable[Tally]:
+        """The tallies of all methods."""
+        return self._tallies.values()
 
     def cell(self, method: str, door: str, code: str) -> Cell:
         """The cell to count in, made when it is first asked for."""
         return self._cells.setdefault((method, door, code), Cell())
 
-    @property
-    def ended(self) -> int:
-        """Calls that ended so far."""
-        return sum(cell.count for cell in self._cells.values())
-
     def collect(self) -> Iterable[Metric]:
         """What a scrape sees; the same names and labels at every scrape."""
+        self._settle()
         labels = ["method", "door", "code"]
         calls = CounterMetricFamily("bedplate_calls", "Calls that ended.", labels=labels)
         durations = HistogramMetricFamily(
@@ -83,8 +92,8 @@ class CallMetrics(Collector):
                 buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
             durations.add_metric(key, buckets=buckets, sum_value=cell.sum_s)
         running = GaugeMetricFamily("bedplate_calls_in_flight", "Calls that run now.", labels=["method"])
-        for method, number in sorted(self._running.items()):
-            running.add_metric([method], number.count)
+        for method, tally in sorted(self._tallies.items()):
+            running.add_metric([method], tally.running)
         return [calls, durations, running]
 
     def describe(self) -> Iterable[Metric]:

@@ -66,39 +66,47 @@ class Telemetry:
         registry: Where metrics are kept, for `/metrics`.
         spans: Where spans go; None: none are made.
         trace_ratio: Share of calls that are sampled when the caller did not decide.
-        in_flight: Calls that run now, on all doors.
+        calls: What is counted of calls.
     """
 
     log: LogWriter
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     spans: SpanSink | None = None
     trace_ratio: float = 0.0
-    in_flight: int = 0
-    calls: CallMetrics = field(default_factory=CallMetrics)
+    calls: CallMetrics = field(init=False)
 
     def __post_init__(self) -> None:
+        self.calls = CallMetrics(self.log.settle)
         self.registry.register(self.calls)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that run now, on all doors."""
+        return sum(tally.running for tally in self.calls.tallies)
 
     @property
     def begun(self) -> int:
         """Calls that have begun so far, on all doors."""
-        return self.calls.ended + self.in_flight
+        return sum(tally.begun for tally in self.calls.tallies)
 
 
 class Recorder:
-    """Records the calls of one method; what can be bound is bound at start."""
+    """Records the calls of one method; what can be bound is bound at start.
+
+    While a call runs it is only noted. Its line is made and its time counted
+    some calls later, many at once (see logs.BATCH).
+    """
 
     def __init__(self, telemetry: Telemetry, method: str) -> None:
         self._telemetry = telemetry
         self._method = method
         self._log = telemetry.log
         self._cells: dict[tuple[str, str], Cell] = {}
-        self._running = telemetry.calls.running(method)
+        self._tally = telemetry.calls.tally(method)
 
     def begin(self, call: RecordedCall) -> None:
         """Give the call its place in a trace, and count it as running."""
-        self._telemetry.in_flight += 1
-        self._running.count += 1
+        self._tally.begun += 1
         header = call.metadata.get(TRACEPARENT)
         if header is not None and _join(call, header):
             return
@@ -108,33 +116,36 @@ class Recorder:
 
     def end(self, call: RecordedCall, code: str, reason: str, cause: BaseException | None = None) -> None:
         """Record how the call ended; `cause` is the fault behind an INTERNAL or the like."""
-        telemetry = self._telemetry
-        telemetry.in_flight -= 1
-        self._running.count -= 1
+        self._tally.ended += 1
         duration_s = time.monotonic() - call.started
-        cell = self._cells.get((call.door, code))
-        if cell is None:
-            cell = self._cells[call.door, code] = telemetry.calls.cell(self._method, call.door, code)
-        cell.add(duration_s)
-        if call.sampled and telemetry.spans is not None:
-            telemetry.spans.record(call, code, reason, duration_s)
+        if call.sampled and self._telemetry.spans is not None:
+            self._telemetry.spans.record(call, code, reason, duration_s)
         if cause is None:
             call.request = None  # the record must not keep the messages alive
-            self._log.record(_call_line, (call, code, reason, duration_s))
-        else:
-            fields = _call_line(0.0, (call, code, reason, duration_s))
-            for name in ("time", "level", "event"):
-                del fields[name]
-            self._log.write("error", "fault", {**fields, **_fault(call, cause)})
+        self._log.record(self._settle, (call, code, reason, duration_s, cause))
+        if cause is not None:
+            self._log.hurry()
+
+    def _settle(self, at: float, noted: tuple[Any, ...]) -> dict[str, Any]:
+        call, code, reason, duration_s, cause = noted
+        self._count(call.door, code, duration_s)
+        line: dict[str, Any] = {"time": at, "level": "info", "event": "call"}
+        line.update(_call_fields(call, code, reason, duration_s))
+        if cause is not None:
+            line.update(level="error", event="fault", **_fault(call, cause))
+            call.request = None
+        return line
+
+    def _count(self, door: str, code: str, duration_s: float) -> None:
+        cell = self._cells.get((door, code))
+        if cell is None:
+            cell = self._cells[door, code] = self._telemetry.calls.cell(self._method, door, code)
+        cell.add(duration_s)
 
 
-def _call_line(at: float, known: tuple[Any, ...]) -> dict[str, Any]:
-    call, code, reason, duration_s = known
+def _call_fields(call: RecordedCall, code: str, reason: str, duration_s: float) -> dict[str, Any]:
     principal = call.principal
     fields = {
-        "time": at,
-        "level": "info",
-        "event": "call",
         "method": call.method,
         "door": call.door,
         "code": code,
