@@ -23,6 +23,7 @@ ALPHABET = string.ascii_letters + string.digits + "._-:/ \n\x00é٣"
 
 TRANSACTION = ledger_pb2.Transaction(
     transaction_id="t1",
+    metadata={"order": "17"},
     entries=[
         ledger_pb2.Entry(account_id="a:b", side=ledger_pb2.SIDE_DEBIT, amount_minor=1),
         ledger_pb2.Entry(account_id="c", side=ledger_pb2.SIDE_CREDIT, amount_minor=1),
@@ -83,7 +84,13 @@ def changed(right: Any, depth: int = 3, often: int = 8) -> st.SearchStrategy[Any
         made = type(right)()
         made.CopyFrom(right)
         for field in made.DESCRIPTOR.fields:
-            if field.message_type is not None and (depth == 0 or field.message_type.GetOptions().map_entry):
+            if field.message_type is not None and field.message_type.GetOptions().map_entry:
+                parts = field.message_type.fields_by_name
+                if parts["value"].message_type is None and draw(st.booleans()):
+                    pairs = st.dictionaries(value(parts["key"], 0), value(parts["value"], 0), max_size=3)
+                    getattr(made, field.name).update(draw(pairs))
+                continue
+            if field.message_type is not None and depth == 0:
                 continue
             replace = draw(st.integers(1, often)) == 1
             if field.is_repeated and field.message_type is not None and not replace:

@@ -178,8 +178,25 @@ def _list(item: Plain, least: int, most: int) -> Plain:
 
 
 def _map(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Plain | None:
-    value = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
-    return _anything if not rules.ListFields() and value.message_type is None else None
+    entry = field.message_type.fields_by_name  # type: ignore[union-attr]
+    if entry["value"].message_type is not None or rules.WhichOneof("type") not in (None, "map"):
+        return None
+    if _sets_other(rules, "map") or _sets_other(rules.map, "min_pairs", "max_pairs", "keys", "values"):
+        return None
+    key = _single(entry["key"], rules.map.keys, frozenset())
+    value = _single(entry["value"], rules.map.values, frozenset())
+    if key is None or value is None:
+        return None
+    if not rules.ListFields():
+        return _anything
+    least, most = rules.map.min_pairs, rules.map.max_pairs or 2**63
+
+    def keeps(pairs: Any) -> bool:
+        if not pairs:
+            return least == 0
+        return least <= len(pairs) <= most and all(map(key, pairs)) and all(map(value, pairs.values()))
+
+    return keeps
 
 
 def _single(field: FieldDescriptor, rules: validate_pb2.FieldRules, above: frozenset[str]) -> Plain | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from bedplate.data import Database
+from bedplate.services.ledger.closing import close
 from bedplate.services.ledger.domain import (
     Account,
     AccountType,
@@ -22,7 +23,7 @@ from bedplate.services.ledger.domain import (
     Side,
     Transaction,
 )
-from bedplate.services.ledger.posting import post
+from bedplate.services.ledger.posting import Reversal, post, reverse
 from bedplate.services.ledger.store import books, journal
 
 EUR = Currency("EUR", 2)
@@ -80,6 +81,23 @@ class Bookkeeper:
 
         def work(connection: sa.Connection) -> tuple[Outcome, ...]:
             return post(connection, self.tenant_id, self.ledger_id, transactions, now_us, mode=mode)
+
+        return await self.database.transact(work)
+
+    async def reverse(self, transaction_id: str, reversal_id: str, *, now_us: int = NOW_US) -> Outcome:
+        """Reverse a transaction in a transaction of its own."""
+
+        def work(connection: sa.Connection) -> Outcome:
+            reversal = Reversal(transaction_id, reversal_id)
+            return reverse(connection, self.tenant_id, self.ledger_id, reversal, now_us)
+
+        return await self.database.transact(work)
+
+    async def close(self, account_id: str, *, now_us: int = NOW_US) -> Account:
+        """Close an account in a transaction of its own."""
+
+        def work(connection: sa.Connection) -> Account:
+            return close(connection, self.tenant_id, self.ledger_id, account_id, now_us)
 
         return await self.database.transact(work)
 

@@ -1,5 +1,6 @@
 """Rules of the domain, as tables: no database."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -27,6 +28,7 @@ BALANCES = {
     "cash": Balance(account("cash"), 0, 0),
     "bank": Balance(account("bank"), 0, 0),
     "yen": Balance(account("yen", JPY), 0, 0),
+    "shut": Balance(dataclasses.replace(account("shut"), close_time_us=NOW_US), 0, 0),
     "full": Balance(account("full"), LARGEST, 0),
     "purse": Balance(account("purse", limit="debits"), 10, 110),
     "loan": Balance(account("loan", limit="credits"), 110, 10),
@@ -42,6 +44,7 @@ FAULTS = {
     "ACCOUNT_ON_BOTH_SIDES": [("cash", DEBIT, 1), ("cash", CREDIT, 1)],
     "ACCOUNT_NOT_FOUND": [("nowhere", DEBIT, 1), ("bank", CREDIT, 1)],
     "UNBALANCED_TRANSACTION": [("yen", DEBIT, 1)],
+    "ACCOUNT_CLOSED": [("shut", DEBIT, 1), ("bank", CREDIT, 1)],
     "BALANCE_OVERFLOW": [("full", DEBIT, 1), ("bank", CREDIT, 1)],
     "LIMIT_EXCEEDED": [("purse", DEBIT, 101), ("bank", CREDIT, 101)],
 }

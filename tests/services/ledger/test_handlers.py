@@ -7,7 +7,8 @@ from google.rpc import error_details_pb2
 from bedplate.client.errors import AlreadyExists, CallError, FailedPrecondition, InvalidArgument, NotFound
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.pipeline.call import Call
-from bedplate.services.ledger import handlers
+from bedplate.services.ledger import domain
+from bedplate.services.ledger.handlers import entries
 from tests.services.ledger.office import Caller, Office
 
 EUR = pb.Currency(code="EUR", scale=2)
@@ -109,6 +110,7 @@ async def test_an_account_is_created_once(caller):
         ({"debits_must_not_exceed_credits": True}, "account.debits_must_not_exceed_credits"),
         ({"credits_must_not_exceed_debits": True}, "account.credits_must_not_exceed_debits"),
         ({"display_name": "Till"}, "account.display_name"),
+        ({"metadata": {"till": "2"}}, "account.metadata"),
     ],
 )
 async def test_another_account_under_the_id_is_refused_with_the_first_field_that_differs(
@@ -289,7 +291,7 @@ async def test_a_page_of_transactions_ends_early_when_they_have_many_entries(cal
     await caller.ledger.post_transactions(
         ledger_id="main", transactions=[transfer(f"tx-{n}", 1) for n in range(5)]
     )
-    monkeypatch.setattr(handlers.domain, "ENTRIES_PER_CALL_MAX", 5)
+    monkeypatch.setattr(domain, "ENTRIES_PER_CALL_MAX", 5)
 
     pages = [page async for page in caller.ledger.list_transactions(ledger_id="main").pages()]
 
@@ -320,7 +322,7 @@ async def test_a_page_token_is_of_use_only_to_its_caller_and_its_query(caller, o
 
 
 async def test_entries_stream_across_many_reads_up_to_the_last_one_when_the_call_began(caller, monkeypatch):
-    monkeypatch.setattr(handlers, "STREAM_PAGE_SIZE", 4)
+    monkeypatch.setattr(entries, "STREAM_PAGE_SIZE", 4)
     await caller.ledger.post_transactions(
         ledger_id="main", transactions=[transfer(f"tx-{n}", 1 + n) for n in range(10)]
     )
@@ -354,7 +356,7 @@ async def test_a_stream_after_the_last_possible_place_is_empty(caller):
 
 async def test_between_two_entries_of_a_stream_no_transaction_is_open(caller, office, monkeypatch):
     """However slowly the caller reads."""
-    monkeypatch.setattr(handlers, "STREAM_PAGE_SIZE", 2)
+    monkeypatch.setattr(entries, "STREAM_PAGE_SIZE", 2)
     await caller.ledger.post_transactions(
         ledger_id="main", transactions=[transfer(f"tx-{n}", 1) for n in range(3)]
     )
@@ -385,6 +387,11 @@ def _with(**fields: object) -> pb.Transaction:
         (_with(transaction_id="x" * 65), "transactions[0].transaction_id"),
         (_with(description="\0"), "transactions[0].description"),
         (_with(description="x" * 513), "transactions[0].description"),
+        (_with(metadata={"": "x"}), 'transactions[0].metadata[""]'),
+        (_with(metadata={"x" * 65: ""}), f'transactions[0].metadata["{"x" * 65}"]'),
+        (_with(metadata={"a": "\0"}), 'transactions[0].metadata["a"]'),
+        (_with(metadata={"a": "x" * 513}), 'transactions[0].metadata["a"]'),
+        (_with(metadata={str(n): "" for n in range(33)}), "transactions[0].metadata"),
         (_with(entries=[entry("cash", "DEBIT", 1)]), "transactions[0].entries"),
         (_with(entries=[entry("cash", "DEBIT", 1)] * 201), "transactions[0].entries"),
         (
@@ -458,6 +465,8 @@ async def test_every_call_about_a_ledger_that_is_not_there_says_so(caller):
         ledger.create_account(ledger_id="nowhere", account=asset("cash")),
         ledger.get_account(ledger_id="nowhere", account_id="cash"),
         ledger.list_accounts(ledger_id="nowhere").page(),
+        ledger.close_account(ledger_id="nowhere", account_id="cash"),
+        ledger.reverse_transaction(ledger_id="nowhere", transaction_id="tx"),
         ledger.post_transactions(ledger_id="nowhere", transactions=[transfer("tx", 1)]),
         ledger.get_transaction(ledger_id="nowhere", transaction_id="tx"),
         ledger.list_transactions(ledger_id="nowhere").page(),
@@ -477,17 +486,19 @@ async def test_every_call_about_an_account_or_transaction_that_is_not_there_says
         ledger.get_account(ledger_id="main", account_id="nowhere"),
         ledger.get_balance(ledger_id="main", account_id="nowhere"),
         ledger.list_entries(ledger_id="main", account_id="nowhere").page(),
+        ledger.close_account(ledger_id="main", account_id="nowhere"),
         anext(ledger.stream_entries(ledger_id="main", account_id="nowhere")),
     ]
 
     for call in calls:
         await refused(call, NotFound, "ACCOUNT_NOT_FOUND", "account_id")
-    await refused(
-        ledger.get_transaction(ledger_id="main", transaction_id="nowhere"),
-        NotFound,
-        "TRANSACTION_NOT_FOUND",
-        "transaction_id",
-    )
+    for call in (ledger.get_transaction, ledger.reverse_transaction):
+        await refused(
+            call(ledger_id="main", transaction_id="nowhere"),
+            NotFound,
+            "TRANSACTION_NOT_FOUND",
+            "transaction_id",
+        )
 
 
 async def test_another_tenant_is_told_the_same_as_of_what_does_not_exist(caller, office):
@@ -501,6 +512,8 @@ async def test_another_tenant_is_told_the_same_as_of_what_does_not_exist(caller,
             ledger.create_account(ledger_id=ledger_id, account=asset("mine")),
             ledger.get_account(ledger_id=ledger_id, account_id="cash"),
             ledger.list_accounts(ledger_id=ledger_id).page(),
+            ledger.close_account(ledger_id=ledger_id, account_id="cash"),
+            ledger.reverse_transaction(ledger_id=ledger_id, transaction_id="tx-1"),
             ledger.post_transactions(ledger_id=ledger_id, transactions=[transfer("tx-1", 1)]),
             ledger.get_transaction(ledger_id=ledger_id, transaction_id="tx-1"),
             ledger.list_transactions(ledger_id=ledger_id).page(),

@@ -23,6 +23,7 @@ FIRST = NewTransaction(
     ),
     effective_us=NOW_US - 5,
     description="three coffees",
+    metadata=(("order", "17"), ("till", "2")),
 )
 
 
@@ -141,6 +142,10 @@ def field(**changes: object) -> Callable[[NewTransaction], NewTransaction]:
         (field(effective_us=NOW_US - 4), "effective_time"),
         (field(effective_us=None), "effective_time"),
         (field(description="three teas"), "description"),
+        (field(metadata=()), "metadata"),
+        (field(metadata=(("order", "18"), ("till", "2"))), "metadata"),
+        (field(reverses_id="tx-0"), "reverses_id"),
+        (lambda one: field(metadata=())(field(description="")(one)), "description"),
         (lambda one: field(description="")(entry(1, amount_minor=7)(one)), "entries[1].amount_minor"),
     ],
 )

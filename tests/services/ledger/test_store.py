@@ -65,7 +65,9 @@ async def test_lg_04_what_was_posted_cannot_be_written_over(keeper, table):
 
 
 async def test_lg_04_another_transaction_cannot_take_the_id_of_one_that_was_posted(keeper):
+    names = "tenant_id, ledger_id, sequence, transaction_id, entry_count, effective_us, description"
     other = f"""
+        ({names}, create_time_us)
         SELECT tenant_id, ledger_id, sequence + 1, transaction_id, entry_count, 0, 'other', 0
         FROM ledger_transactions WHERE tenant_id = '{keeper.tenant_id}'
     """

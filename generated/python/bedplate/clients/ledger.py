@@ -5,7 +5,9 @@ fields stay unset. A call that does not succeed raises a class of
 `bedplate.client.errors`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from google.protobuf import timestamp_pb2
 
 from bedplate.client import AsyncClient, AsyncPages, AsyncStream, Client, Pages, Stream
 from bedplate.ledger.v1 import ledger_pb2
@@ -181,6 +183,34 @@ class AsyncLedgerClient(AsyncClient):
         }
         return self._pages("ListAccounts", "accounts", request, fields, timeout_s)
 
+    async def close_account(
+        self,
+        request: ledger_pb2.CloseAccountRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CloseAccountResponse:
+        """Closes an account: nothing is posted to it from then on. Its balance stays
+        as it is, and it is never opened again. Closing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: The account.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+        }
+        response: ledger_pb2.CloseAccountResponse = await self._unary(
+            "CloseAccount", request, fields, timeout_s
+        )
+        return response
+
     async def post_transactions(
         self,
         request: ledger_pb2.PostTransactionsRequest | None = None,
@@ -188,6 +218,7 @@ class AsyncLedgerClient(AsyncClient):
         ledger_id: str | None = None,
         transactions: Iterable[ledger_pb2.Transaction] | None = None,
         mode: ledger_pb2.BatchMode.ValueType | None = None,
+        validate_only: bool | None = None,
         timeout_s: float | None = None,
     ) -> ledger_pb2.PostTransactionsResponse:
         """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
@@ -202,15 +233,20 @@ class AsyncLedgerClient(AsyncClient):
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
         NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
-        OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
-        ATOMIC the call is refused as its first refused transaction is; with
-        INDEPENDENT the call succeeds and each result tells.
+        FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW,
+        FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
+        first refused transaction is; with INDEPENDENT the call succeeds and each
+        result tells.
+
+        With validate_only it answers what it would answer, and changes nothing.
 
         Args:
             request: The whole request, instead of its fields.
             ledger_id: The ledger.
             transactions: 1 to 1000 transactions, with at most 10000 entries together.
             mode: How. Left out: ATOMIC.
+            validate_only: True: nothing is posted and no id is used up; the answer tells what would be posted
+                now, or why not.
             timeout_s: How long it may take, seconds: 10 when left out, 30 at most, and never more than the
                 call that it is part of has left.
         """
@@ -218,9 +254,63 @@ class AsyncLedgerClient(AsyncClient):
             "ledger_id": ledger_id,
             "transactions": transactions,
             "mode": mode,
+            "validate_only": validate_only,
         }
         response: ledger_pb2.PostTransactionsResponse = await self._unary(
             "PostTransactions", request, fields, timeout_s
+        )
+        return response
+
+    async def reverse_transaction(
+        self,
+        request: ledger_pb2.ReverseTransactionRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        transaction_id: str | None = None,
+        reversal_id: str | None = None,
+        effective_time: timestamp_pb2.Timestamp | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        validate_only: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ReverseTransactionResponse:
+        """Posts the exact mirror of a transaction: each debit credited, each credit
+        debited. A transaction is reversed once. A reversal is a transaction too
+        and may itself be reversed, which does not make the first one reversible
+        again. The same reversal_id again, with the same content, answers as it
+        did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
+        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
+        metadata names the first field that differs), FAILED_PRECONDITION
+        ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
+        ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION
+        LIMIT_EXCEEDED.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            transaction_id: The transaction to reverse.
+            reversal_id: The id of the reversal, which is a transaction too. Chosen by the caller, or made by
+                the client.
+            effective_time: When the reversal took place, for the books. Left out: when it is posted.
+            description: For people; up to 512 characters, none of them NUL.
+            metadata: What else the caller wants to keep with it: at most 32 pairs, keys of 1 to 64 and values
+                of up to 512 characters, none of them NUL.
+            validate_only: True: nothing is posted; the answer tells what would be posted now.
+            timeout_s: How long it may take, seconds: 10 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "transaction_id": transaction_id,
+            "reversal_id": reversal_id,
+            "effective_time": effective_time,
+            "description": description,
+            "metadata": metadata,
+            "validate_only": validate_only,
+        }
+        response: ledger_pb2.ReverseTransactionResponse = await self._unary(
+            "ReverseTransaction", request, fields, timeout_s
         )
         return response
 
@@ -561,6 +651,32 @@ class LedgerClient(Client):
         }
         return self._pages("ListAccounts", "accounts", request, fields, timeout_s)
 
+    def close_account(
+        self,
+        request: ledger_pb2.CloseAccountRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CloseAccountResponse:
+        """Closes an account: nothing is posted to it from then on. Its balance stays
+        as it is, and it is never opened again. Closing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: The account.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+        }
+        response: ledger_pb2.CloseAccountResponse = self._unary("CloseAccount", request, fields, timeout_s)
+        return response
+
     def post_transactions(
         self,
         request: ledger_pb2.PostTransactionsRequest | None = None,
@@ -568,6 +684,7 @@ class LedgerClient(Client):
         ledger_id: str | None = None,
         transactions: Iterable[ledger_pb2.Transaction] | None = None,
         mode: ledger_pb2.BatchMode.ValueType | None = None,
+        validate_only: bool | None = None,
         timeout_s: float | None = None,
     ) -> ledger_pb2.PostTransactionsResponse:
         """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
@@ -582,15 +699,20 @@ class LedgerClient(Client):
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
         NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
-        OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
-        ATOMIC the call is refused as its first refused transaction is; with
-        INDEPENDENT the call succeeds and each result tells.
+        FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW,
+        FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
+        first refused transaction is; with INDEPENDENT the call succeeds and each
+        result tells.
+
+        With validate_only it answers what it would answer, and changes nothing.
 
         Args:
             request: The whole request, instead of its fields.
             ledger_id: The ledger.
             transactions: 1 to 1000 transactions, with at most 10000 entries together.
             mode: How. Left out: ATOMIC.
+            validate_only: True: nothing is posted and no id is used up; the answer tells what would be posted
+                now, or why not.
             timeout_s: How long it may take, seconds: 10 when left out, 30 at most, and never more than the
                 call that it is part of has left.
         """
@@ -598,9 +720,63 @@ class LedgerClient(Client):
             "ledger_id": ledger_id,
             "transactions": transactions,
             "mode": mode,
+            "validate_only": validate_only,
         }
         response: ledger_pb2.PostTransactionsResponse = self._unary(
             "PostTransactions", request, fields, timeout_s
+        )
+        return response
+
+    def reverse_transaction(
+        self,
+        request: ledger_pb2.ReverseTransactionRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        transaction_id: str | None = None,
+        reversal_id: str | None = None,
+        effective_time: timestamp_pb2.Timestamp | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        validate_only: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ReverseTransactionResponse:
+        """Posts the exact mirror of a transaction: each debit credited, each credit
+        debited. A transaction is reversed once. A reversal is a transaction too
+        and may itself be reversed, which does not make the first one reversible
+        again. The same reversal_id again, with the same content, answers as it
+        did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
+        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
+        metadata names the first field that differs), FAILED_PRECONDITION
+        ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
+        ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION
+        LIMIT_EXCEEDED.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            transaction_id: The transaction to reverse.
+            reversal_id: The id of the reversal, which is a transaction too. Chosen by the caller, or made by
+                the client.
+            effective_time: When the reversal took place, for the books. Left out: when it is posted.
+            description: For people; up to 512 characters, none of them NUL.
+            metadata: What else the caller wants to keep with it: at most 32 pairs, keys of 1 to 64 and values
+                of up to 512 characters, none of them NUL.
+            validate_only: True: nothing is posted; the answer tells what would be posted now.
+            timeout_s: How long it may take, seconds: 10 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "transaction_id": transaction_id,
+            "reversal_id": reversal_id,
+            "effective_time": effective_time,
+            "description": description,
+            "metadata": metadata,
+            "validate_only": validate_only,
+        }
+        response: ledger_pb2.ReverseTransactionResponse = self._unary(
+            "ReverseTransaction", request, fields, timeout_s
         )
         return response
 

@@ -1,7 +1,7 @@
 """Messages of the contract to values of the domain, and back."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,12 +15,14 @@ from bedplate.services.ledger.domain import (
     CurrencyTotal,
     Entry,
     Ledger,
+    Metadata,
     Mode,
     NewTransaction,
     PlacedEntry,
     Side,
     Transaction,
 )
+from bedplate.services.ledger.posting import Reversal
 
 # What google.protobuf.Timestamp may hold: the years 1 to 9999.
 SECONDS_MIN = -62_135_596_800
@@ -55,6 +57,25 @@ def new_account(message: pb.Account, create_time_us: int) -> Account:
         credits_must_not_exceed_debits=message.credits_must_not_exceed_debits,
         display_name=message.display_name,
         create_time_us=create_time_us,
+        metadata=_metadata(message.metadata),
+    )
+
+
+def new_reversal(message: pb.ReverseTransactionRequest) -> Reversal:
+    """What a request asks to reverse.
+
+    Raises:
+        Refusal: INVALID_REQUEST: effective_time is no time.
+    """
+    effective_us = None
+    if message.HasField("effective_time"):
+        effective_us = microseconds(message.effective_time, "effective_time")
+    return Reversal(
+        message.transaction_id,
+        message.reversal_id,
+        effective_us,
+        message.description,
+        _metadata(message.metadata),
     )
 
 
@@ -92,6 +113,8 @@ def to_account(account: Account) -> pb.Account:
         credits_must_not_exceed_debits=account.credits_must_not_exceed_debits,
         display_name=account.display_name,
         create_time=_timestamp(account.create_time_us),
+        metadata=dict(account.metadata),
+        close_time=None if account.close_time_us is None else _timestamp(account.close_time_us),
     )
 
 
@@ -130,6 +153,8 @@ def to_transaction(transaction: Transaction) -> pb.Transaction:
         description=transaction.description,
         create_time=_timestamp(transaction.create_time_us),
         sequence=transaction.sequence,
+        metadata=dict(transaction.metadata),
+        reverses_id=transaction.reverses_id,
     )
 
 
@@ -148,7 +173,7 @@ def to_placed_entry(placed: PlacedEntry) -> pb.PostedEntry:
 def _new_transaction(message: pb.Transaction, path: str) -> NewTransaction:
     effective_us = None
     if message.HasField("effective_time"):
-        effective_us = _microseconds(message.effective_time, f"{path}.effective_time")
+        effective_us = microseconds(message.effective_time, f"{path}.effective_time")
     return NewTransaction(
         transaction_id=message.transaction_id,
         entries=tuple(
@@ -156,6 +181,7 @@ def _new_transaction(message: pb.Transaction, path: str) -> NewTransaction:
         ),
         effective_us=effective_us,
         description=message.description,
+        metadata=_metadata(message.metadata),
     )
 
 
@@ -168,12 +194,21 @@ def _to_entry(entry: Entry) -> pb.Entry:
     )
 
 
+def _metadata(pairs: Mapping[str, str]) -> Metadata:
+    return tuple(sorted(pairs.items()))
+
+
 def _timestamp(time_us: int) -> Timestamp:
     seconds, rest_us = divmod(time_us, 1_000_000)
     return Timestamp(seconds=seconds, nanos=rest_us * 1000)
 
 
-def _microseconds(time: Timestamp, path: str) -> int:
+def microseconds(time: Timestamp, path: str) -> int:
+    """A time of a request, as microseconds; what is finer is cut off.
+
+    Raises:
+        Refusal: INVALID_REQUEST: it is no time.
+    """
     if not SECONDS_MIN <= time.seconds <= SECONDS_MAX or not 0 <= time.nanos < 1_000_000_000:
         raise _invalid(path, "This is no time from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.")
     return time.seconds * 1_000_000 + time.nanos // 1000

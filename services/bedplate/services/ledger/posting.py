@@ -5,12 +5,24 @@ beside the entries commits with them or not at all.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from bedplate.services.ledger import domain
-from bedplate.services.ledger.domain import Books, Mode, NewTransaction, Outcome
+from bedplate.services.ledger.domain import Books, Head, Metadata, Mode, NewTransaction, Outcome, Posting
 from bedplate.services.ledger.store import books, journal
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What a caller asks for: the mirror of a transaction, posted as `reversal_id`."""
+
+    transaction_id: str
+    reversal_id: str
+    effective_us: int | None = None
+    description: str = ""
+    metadata: Metadata = ()
 
 
 def post(
@@ -21,6 +33,7 @@ def post(
     now_us: int,
     *,
     mode: Mode = Mode.ATOMIC,
+    rehearse: bool = False,
 ) -> tuple[Outcome, ...]:
     """Post transactions, as many as there are, with the same few statements.
 
@@ -38,6 +51,8 @@ def post(
             in the range of years 1 to 9999, as the contract's rules ensure.
         now_us: The time, microseconds since 1970-01-01 UTC.
         mode: ATOMIC raises what refuses one of them; INDEPENDENT returns it.
+        rehearse: Only tell what would become of them: nothing is locked or
+            written, and a connection that reads will do.
 
     Returns:
         One outcome for each transaction, in order.
@@ -45,26 +60,86 @@ def post(
     Raises:
         Refusal: INVALID_REQUEST (too many entries), DUPLICATE_TRANSACTION_ID or
             LEDGER_NOT_FOUND; with ATOMIC also TRANSACTION_EXISTS,
-            ACCOUNT_ON_BOTH_SIDES, ACCOUNT_NOT_FOUND, UNBALANCED_TRANSACTION,
-            BALANCE_OVERFLOW or LIMIT_EXCEEDED. Fields are named as in
-            PostTransactionsRequest.
+            ALREADY_REVERSED, ACCOUNT_ON_BOTH_SIDES, ACCOUNT_NOT_FOUND,
+            UNBALANCED_TRANSACTION, ACCOUNT_CLOSED, BALANCE_OVERFLOW or
+            LIMIT_EXCEEDED. Fields are named as in PostTransactionsRequest.
     """
     domain.check_batch(transactions)
-    head = books.lock_head(connection, tenant_id, ledger_id)
+    head = _head(connection, tenant_id, ledger_id, lock=not rehearse)
+    known = _books(connection, tenant_id, ledger_id, head, transactions, lock=not rehearse)
+    posting = domain.post(transactions, known, now_us, mode)
+    if not rehearse:
+        _write(connection, tenant_id, ledger_id, posting)
+    return posting.outcomes
+
+
+def reverse(
+    connection: sa.Connection,
+    tenant_id: str,
+    ledger_id: str,
+    reversal: Reversal,
+    now_us: int,
+    *,
+    rehearse: bool = False,
+) -> Outcome:
+    """Post the mirror of a transaction, once; connection and time are as for `post`.
+
+    Raises:
+        Refusal: LEDGER_NOT_FOUND, TRANSACTION_NOT_FOUND, TRANSACTION_EXISTS,
+            ALREADY_REVERSED, ACCOUNT_CLOSED, BALANCE_OVERFLOW or
+            LIMIT_EXCEEDED. Fields are named as in PostTransactionsRequest, with
+            the reversal as the only transaction.
+    """
+    head = _head(connection, tenant_id, ledger_id, lock=not rehearse)
+    ids = [reversal.transaction_id]
+    original = journal.find_transactions(connection, tenant_id, ledger_id, ids).get(reversal.transaction_id)
+    if original is None:
+        raise domain.transaction_not_found(reversal.transaction_id)
+    new = domain.mirror(
+        original,
+        reversal.reversal_id,
+        effective_us=reversal.effective_us,
+        description=reversal.description,
+        metadata=reversal.metadata,
+    )
+    known = _books(connection, tenant_id, ledger_id, head, [new], lock=not rehearse)
+    posting = domain.post([new], known, now_us, Mode.ATOMIC)
+    if not rehearse:
+        _write(connection, tenant_id, ledger_id, posting)
+    return posting.outcomes[0]
+
+
+def _head(connection: sa.Connection, tenant_id: str, ledger_id: str, *, lock: bool) -> Head:
+    find = books.lock_head if lock else books.find_head
+    head = find(connection, tenant_id, ledger_id)
     if head is None:
         raise domain.ledger_not_found(ledger_id)
+    return head
+
+
+def _books(
+    connection: sa.Connection,
+    tenant_id: str,
+    ledger_id: str,
+    head: Head,
+    transactions: Sequence[NewTransaction],
+    *,
+    lock: bool,
+) -> Books:
+    """What transactions are judged against."""
     ids = [transaction.transaction_id for transaction in transactions]
     posted = journal.find_transactions(connection, tenant_id, ledger_id, ids)
-    account_ids = {
-        entry.account_id
-        for transaction in transactions
-        if transaction.transaction_id not in posted
-        for entry in transaction.entries
-    }
-    balances = books.lock_balances(connection, tenant_id, ledger_id, account_ids) if account_ids else {}
-    posting = domain.post(transactions, Books(head, posted, balances), now_us, mode)
+    new = [transaction for transaction in transactions if transaction.transaction_id not in posted]
+    account_ids = {entry.account_id for transaction in new for entry in transaction.entries}
+    find = books.lock_balances if lock else books.find_balances
+    balances = find(connection, tenant_id, ledger_id, account_ids) if account_ids else {}
+    reversed_ids = [transaction.reverses_id for transaction in new if transaction.reverses_id]
+    reversals = journal.find_reversals(connection, tenant_id, ledger_id, reversed_ids) if reversed_ids else {}
+    return Books(head, posted, balances, reversals)
+
+
+def _write(connection: sa.Connection, tenant_id: str, ledger_id: str, posting: Posting) -> None:
     if posting.transactions:
         journal.insert_transactions(connection, tenant_id, ledger_id, posting.transactions)
         books.save_balances(connection, tenant_id, ledger_id, posting.balances)
         books.save_head(connection, tenant_id, ledger_id, posting.head)
-    return posting.outcomes

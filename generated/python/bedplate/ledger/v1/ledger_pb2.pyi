@@ -68,6 +68,10 @@ class _LedgerReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerRe
     """The converted amount leaves the range of int64."""
     LEDGER_REASON_RATES_UNAVAILABLE: _LedgerReason.ValueType  # 15
     """The rates service does not answer."""
+    LEDGER_REASON_ACCOUNT_CLOSED: _LedgerReason.ValueType  # 16
+    """The account is closed."""
+    LEDGER_REASON_ALREADY_REVERSED: _LedgerReason.ValueType  # 17
+    """The transaction was reversed before."""
 
 class LedgerReason(_LedgerReason, metaclass=_LedgerReasonEnumTypeWrapper):
     """Reasons of the ledger."""
@@ -104,6 +108,10 @@ LEDGER_REASON_CONVERSION_OVERFLOW: LedgerReason.ValueType  # 14
 """The converted amount leaves the range of int64."""
 LEDGER_REASON_RATES_UNAVAILABLE: LedgerReason.ValueType  # 15
 """The rates service does not answer."""
+LEDGER_REASON_ACCOUNT_CLOSED: LedgerReason.ValueType  # 16
+"""The account is closed."""
+LEDGER_REASON_ALREADY_REVERSED: LedgerReason.ValueType  # 17
+"""The transaction was reversed before."""
 Global___LedgerReason: _TypeAlias = LedgerReason  # noqa: Y015
 
 class _Side:
@@ -258,6 +266,26 @@ class Account(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     NORMAL_SIDE_FIELD_NUMBER: _builtins.int
@@ -266,6 +294,8 @@ class Account(_message.Message):
     CREDITS_MUST_NOT_EXCEED_DEBITS_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Chosen by the caller: 1 to 128 of letters, digits, `.`, `_`, `-`, `:`; a
     letter, digit or `_` first. A colon separates the parts of a path, such as
@@ -295,6 +325,16 @@ class Account(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else the caller wants to keep with it: at most 32 pairs, keys of 1 to
+        64 and values of up to 512 characters, none of them NUL.
+        """
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was closed; absent while it is open."""
+
     def __init__(
         self,
         *,
@@ -306,10 +346,12 @@ class Account(_message.Message):
         credits_must_not_exceed_debits: _builtins.bool = ...,
         display_name: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency", b"currency"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "currency", b"currency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "create_time", b"create_time", "credits_must_not_exceed_debits", b"credits_must_not_exceed_debits", "currency", b"currency", "debits_must_not_exceed_credits", b"debits_must_not_exceed_credits", "display_name", b"display_name", "normal_side", b"normal_side", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "close_time", b"close_time", "create_time", b"create_time", "credits_must_not_exceed_debits", b"credits_must_not_exceed_debits", "currency", b"currency", "debits_must_not_exceed_credits", b"debits_must_not_exceed_credits", "display_name", b"display_name", "metadata", b"metadata", "normal_side", b"normal_side", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -355,12 +397,34 @@ class Transaction(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    REVERSES_ID_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Chosen by the caller, or made by the client: 1 to 64 of letters, digits,
     `.`, `_`, `-`, `:`; a letter or digit first. The same id is the same
@@ -370,6 +434,8 @@ class Transaction(_message.Message):
     """For people; up to 512 characters, none of them NUL."""
     sequence: _builtins.int
     """Its place in the ledger, from 1."""
+    reverses_id: _builtins.str
+    """The transaction whose mirror it is; empty: it is no reversal."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
         """2 to 200 entries. An account may have several, all on one side."""
@@ -384,6 +450,12 @@ class Transaction(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was posted. Never earlier than that of a transaction before it."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else the caller wants to keep with it: at most 32 pairs, keys of 1 to
+        64 and values of up to 512 characters, none of them NUL.
+        """
+
     def __init__(
         self,
         *,
@@ -393,10 +465,12 @@ class Transaction(_message.Message):
         description: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reverses_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "effective_time", b"effective_time", "entries", b"entries", "sequence", b"sequence", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "effective_time", b"effective_time", "entries", b"entries", "metadata", b"metadata", "reverses_id", b"reverses_id", "sequence", b"sequence", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -697,6 +771,56 @@ class GetAccountResponse(_message.Message):
 Global___GetAccountResponse: _TypeAlias = GetAccountResponse  # noqa: Y015
 
 @_typing.final
+class CloseAccountRequest(_message.Message):
+    """Request of CloseAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    account_id: _builtins.str
+    """The account."""
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "ledger_id", b"ledger_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseAccountRequest: _TypeAlias = CloseAccountRequest  # noqa: Y015
+
+@_typing.final
+class CloseAccountResponse(_message.Message):
+    """Response of CloseAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___Account:
+        """The account."""
+
+    def __init__(
+        self,
+        *,
+        account: Global___Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseAccountResponse: _TypeAlias = CloseAccountResponse  # noqa: Y015
+
+@_typing.final
 class ListAccountsRequest(_message.Message):
     """Request of ListAccounts."""
 
@@ -769,10 +893,15 @@ class PostTransactionsRequest(_message.Message):
     LEDGER_ID_FIELD_NUMBER: _builtins.int
     TRANSACTIONS_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """The ledger."""
     mode: Global___BatchMode.ValueType
     """How. Left out: ATOMIC."""
+    validate_only: _builtins.bool
+    """True: nothing is posted and no id is used up; the answer tells what would
+    be posted now, or why not.
+    """
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transaction]:
         """1 to 1000 transactions, with at most 10000 entries together."""
@@ -783,10 +912,11 @@ class PostTransactionsRequest(_message.Message):
         ledger_id: _builtins.str = ...,
         transactions: _abc.Iterable[Global___Transaction] | None = ...,
         mode: Global___BatchMode.ValueType = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_id", b"ledger_id", "mode", b"mode", "transactions", b"transactions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_id", b"ledger_id", "mode", b"mode", "transactions", b"transactions", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -853,6 +983,108 @@ class PostTransactionsResponse(_message.Message):
 Global___PostTransactionsResponse: _TypeAlias = PostTransactionsResponse  # noqa: Y015
 
 @_typing.final
+class ReverseTransactionRequest(_message.Message):
+    """Request of ReverseTransaction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    REVERSAL_ID_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    transaction_id: _builtins.str
+    """The transaction to reverse."""
+    reversal_id: _builtins.str
+    """The id of the reversal, which is a transaction too. Chosen by the caller,
+    or made by the client.
+    """
+    description: _builtins.str
+    """For people; up to 512 characters, none of them NUL."""
+    validate_only: _builtins.bool
+    """True: nothing is posted; the answer tells what would be posted now."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When the reversal took place, for the books. Left out: when it is posted."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else the caller wants to keep with it: at most 32 pairs, keys of 1 to
+        64 and values of up to 512 characters, none of them NUL.
+        """
+
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        reversal_id: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "effective_time", b"effective_time", "ledger_id", b"ledger_id", "metadata", b"metadata", "reversal_id", b"reversal_id", "transaction_id", b"transaction_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseTransactionRequest: _TypeAlias = ReverseTransactionRequest  # noqa: Y015
+
+@_typing.final
+class ReverseTransactionResponse(_message.Message):
+    """Response of ReverseTransaction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True: it had been posted before, by an earlier call."""
+    @_builtins.property
+    def transaction(self) -> Global___Transaction:
+        """The reversal."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___Transaction | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseTransactionResponse: _TypeAlias = ReverseTransactionResponse  # noqa: Y015
+
+@_typing.final
 class GetTransactionRequest(_message.Message):
     """Request of GetTransaction."""
 
@@ -885,6 +1117,9 @@ class GetTransactionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSACTION_FIELD_NUMBER: _builtins.int
+    REVERSAL_ID_FIELD_NUMBER: _builtins.int
+    reversal_id: _builtins.str
+    """The transaction that reverses it; empty: none does."""
     @_builtins.property
     def transaction(self) -> Global___Transaction:
         """The transaction."""
@@ -893,10 +1128,11 @@ class GetTransactionResponse(_message.Message):
         self,
         *,
         transaction: Global___Transaction | None = ...,
+        reversal_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reversal_id", b"reversal_id", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,10 +68,20 @@ class LedgerServiceStub(object):
                 request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListAccountsRequest.SerializeToString,
                 response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
+        self.CloseAccount = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/CloseAccount',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CloseAccountRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CloseAccountResponse.FromString,
+                _registered_method=True)
         self.PostTransactions = channel.unary_unary(
                 '/bedplate.ledger.v1.LedgerService/PostTransactions',
                 request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.PostTransactionsRequest.SerializeToString,
                 response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.PostTransactionsResponse.FromString,
+                _registered_method=True)
+        self.ReverseTransaction = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/ReverseTransaction',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReverseTransactionRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReverseTransactionResponse.FromString,
                 _registered_method=True)
         self.GetTransaction = channel.unary_unary(
                 '/bedplate.ledger.v1.LedgerService/GetTransaction',
@@ -164,6 +174,15 @@ class LedgerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseAccount(self, request, context):
+        """Closes an account: nothing is posted to it from then on. Its balance stays
+        as it is, and it is never opened again. Closing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PostTransactions(self, request, context):
         """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
         A transaction that was posted before, under the same id with the same
@@ -177,9 +196,29 @@ class LedgerServiceServicer(object):
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
         NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
-        OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
-        ATOMIC the call is refused as its first refused transaction is; with
-        INDEPENDENT the call succeeds and each result tells.
+        FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW,
+        FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
+        first refused transaction is; with INDEPENDENT the call succeeds and each
+        result tells.
+
+        With validate_only it answers what it would answer, and changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReverseTransaction(self, request, context):
+        """Posts the exact mirror of a transaction: each debit credited, each credit
+        debited. A transaction is reversed once. A reversal is a transaction too
+        and may itself be reversed, which does not make the first one reversible
+        again. The same reversal_id again, with the same content, answers as it
+        did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
+        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
+        metadata names the first field that differs), FAILED_PRECONDITION
+        ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
+        ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION
+        LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -273,10 +312,20 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListAccountsRequest.FromString,
                     response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListAccountsResponse.SerializeToString,
             ),
+            'CloseAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseAccount,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CloseAccountRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CloseAccountResponse.SerializeToString,
+            ),
             'PostTransactions': grpc.unary_unary_rpc_method_handler(
                     servicer.PostTransactions,
                     request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.PostTransactionsRequest.FromString,
                     response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.PostTransactionsResponse.SerializeToString,
+            ),
+            'ReverseTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReverseTransaction,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReverseTransactionRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReverseTransactionResponse.SerializeToString,
             ),
             'GetTransaction': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTransaction,
@@ -486,6 +535,33 @@ class LedgerService(object):
             _registered_method=True)
 
     @staticmethod
+    def CloseAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/CloseAccount',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CloseAccountRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CloseAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PostTransactions(request,
             target,
             options=(),
@@ -502,6 +578,33 @@ class LedgerService(object):
             '/bedplate.ledger.v1.LedgerService/PostTransactions',
             bedplate_dot_ledger_dot_v1_dot_ledger__pb2.PostTransactionsRequest.SerializeToString,
             bedplate_dot_ledger_dot_v1_dot_ledger__pb2.PostTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReverseTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/ReverseTransaction',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReverseTransactionRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReverseTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,11 @@ class LedgerServiceStub:
     """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
     PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
     """
+    CloseAccount: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CloseAccountRequest, _ledger_pb2.CloseAccountResponse]
+    """Closes an account: nothing is posted to it from then on. Its balance stays
+    as it is, and it is never opened again. Closing it again answers the same.
+    Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+    """
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]
     """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
     A transaction that was posted before, under the same id with the same
@@ -86,9 +91,25 @@ class LedgerServiceStub:
     TRANSACTION_EXISTS (another content under this id; the metadata names the
     first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
     NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
-    OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
-    ATOMIC the call is refused as its first refused transaction is; with
-    INDEPENDENT the call succeeds and each result tells.
+    FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW,
+    FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
+    first refused transaction is; with INDEPENDENT the call succeeds and each
+    result tells.
+
+    With validate_only it answers what it would answer, and changes nothing.
+    """
+    ReverseTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransactionRequest, _ledger_pb2.ReverseTransactionResponse]
+    """Posts the exact mirror of a transaction: each debit credited, each credit
+    debited. A transaction is reversed once. A reversal is a transaction too
+    and may itself be reversed, which does not make the first one reversible
+    again. The same reversal_id again, with the same content, answers as it
+    did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
+    no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+    ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
+    metadata names the first field that differs), FAILED_PRECONDITION
+    ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
+    ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION
+    LIMIT_EXCEEDED.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]
     """Reads a transaction with its entries. Refuses with NOT_FOUND
@@ -158,6 +179,11 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
     PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
     """
+    CloseAccount: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CloseAccountRequest, _ledger_pb2.CloseAccountResponse]  # type: ignore[assignment]
+    """Closes an account: nothing is posted to it from then on. Its balance stays
+    as it is, and it is never opened again. Closing it again answers the same.
+    Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+    """
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
     A transaction that was posted before, under the same id with the same
@@ -171,9 +197,25 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     TRANSACTION_EXISTS (another content under this id; the metadata names the
     first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
     NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
-    OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
-    ATOMIC the call is refused as its first refused transaction is; with
-    INDEPENDENT the call succeeds and each result tells.
+    FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW,
+    FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
+    first refused transaction is; with INDEPENDENT the call succeeds and each
+    result tells.
+
+    With validate_only it answers what it would answer, and changes nothing.
+    """
+    ReverseTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransactionRequest, _ledger_pb2.ReverseTransactionResponse]  # type: ignore[assignment]
+    """Posts the exact mirror of a transaction: each debit credited, each credit
+    debited. A transaction is reversed once. A reversal is a transaction too
+    and may itself be reversed, which does not make the first one reversible
+    again. The same reversal_id again, with the same content, answers as it
+    did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
+    no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+    ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
+    metadata names the first field that differs), FAILED_PRECONDITION
+    ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
+    ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION
+    LIMIT_EXCEEDED.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Reads a transaction with its entries. Refuses with NOT_FOUND
@@ -278,6 +320,17 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CloseAccount(
+        self,
+        request: _ledger_pb2.CloseAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CloseAccountResponse, _abc.Awaitable[_ledger_pb2.CloseAccountResponse]]:
+        """Closes an account: nothing is posted to it from then on. Its balance stays
+        as it is, and it is never opened again. Closing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
     def PostTransactions(
         self,
         request: _ledger_pb2.PostTransactionsRequest,
@@ -295,9 +348,31 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
         NOT_FOUND ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION,
-        OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED. With
-        ATOMIC the call is refused as its first refused transaction is; with
-        INDEPENDENT the call succeeds and each result tells.
+        FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW,
+        FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
+        first refused transaction is; with INDEPENDENT the call succeeds and each
+        result tells.
+
+        With validate_only it answers what it would answer, and changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ReverseTransaction(
+        self,
+        request: _ledger_pb2.ReverseTransactionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ReverseTransactionResponse, _abc.Awaitable[_ledger_pb2.ReverseTransactionResponse]]:
+        """Posts the exact mirror of a transaction: each debit credited, each credit
+        debited. A transaction is reversed once. A reversal is a transaction too
+        and may itself be reversed, which does not make the first one reversible
+        again. The same reversal_id again, with the same content, answers as it
+        did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
+        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
+        metadata names the first field that differs), FAILED_PRECONDITION
+        ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
+        ACCOUNT_CLOSED, OUT_OF_RANGE BALANCE_OVERFLOW, FAILED_PRECONDITION
+        LIMIT_EXCEEDED.
         """
 
     @_abc_1.abstractmethod

@@ -28,6 +28,10 @@ class AccountType(enum.IntEnum):
         return Side.DEBIT if self in (AccountType.ASSET, AccountType.EXPENSE) else Side.CREDIT
 
 
+# What a caller keeps with an account or a transaction: pairs in the order of their keys.
+Metadata = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """A set of accounts that balance against each other."""
@@ -47,7 +51,7 @@ class Currency:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A place where amounts of one currency add up. Nothing of it ever changes."""
+    """A place where amounts of one currency add up. Nothing of it ever changes, but that it closes."""
 
     account_id: str
     type: AccountType
@@ -57,6 +61,8 @@ class Account:
     credits_must_not_exceed_debits: bool
     display_name: str
     create_time_us: int
+    metadata: Metadata = ()
+    close_time_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,14 @@ class CurrencyTotal:
     account_count: int
 
 
+_SAID_AS_IT_IS = (
+    "debits_must_not_exceed_credits",
+    "credits_must_not_exceed_debits",
+    "display_name",
+    "metadata",
+)
+
+
 def account_difference(wanted: Account, existing: Account) -> str:
     """The path of the first field in which an account differs from the one that is there; empty: none."""
     if wanted.type is not existing.type:
@@ -94,7 +108,7 @@ def account_difference(wanted: Account, existing: Account) -> str:
         return "currency.code"
     if wanted.currency.scale != existing.currency.scale:
         return "currency.scale"
-    for name in ("debits_must_not_exceed_credits", "credits_must_not_exceed_debits", "display_name"):
+    for name in _SAID_AS_IT_IS:
         if getattr(wanted, name) != getattr(existing, name):
             return name
     return ""
@@ -121,4 +135,16 @@ def account_not_found(account_id: str, path: str) -> Refusal:
         sentence,
         violations=[Violation(path, sentence)],
         account_id=account_id,
+    )
+
+
+def account_closed(account: Account, path: str) -> Refusal:
+    """Nothing is posted to a closed account; `path` is the field that names it."""
+    sentence = f"The account {account.account_id} is closed; use another one."
+    return Refusal(
+        Kind.STATE,
+        "ACCOUNT_CLOSED",
+        sentence,
+        violations=[Violation(path, sentence)],
+        account_id=account.account_id,
     )

@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.money import INT64_MAX
-from bedplate.services.ledger.domain.account import Balance, Side, account_not_found
-from bedplate.services.ledger.domain.transaction import Entry, NewTransaction, Transaction, replay
+from bedplate.services.ledger.domain.account import Balance, Side, account_closed, account_not_found
+from bedplate.services.ledger.domain.transaction import (
+    Entry,
+    NewTransaction,
+    Transaction,
+    already_reversed,
+    replay,
+)
 
 
 class Mode(enum.Enum):
@@ -59,12 +65,14 @@ class Books:
         head: The ledger's end.
         posted: Transactions that exist already under an id of the batch.
         balances: The accounts that the batch names, as far as they exist.
+        reversals: Ids of reversals, by the id of the transaction that they reverse.
         changed: Ids of the accounts whose balance the batch has changed, as keys.
     """
 
     head: Head
     posted: Mapping[str, Transaction]
     balances: dict[str, Balance]
+    reversals: dict[str, str] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
 
 
@@ -93,6 +101,8 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
                 replay(transaction, existing, path)
                 outcomes.append(Outcome(existing, replayed=True))
                 continue
+            if (reversal_id := books.reversals.get(transaction.reverses_id)) is not None:
+                raise already_reversed(transaction.reverses_id, reversal_id, f"{path}.reverses_id")
             changes = judge(transaction, books.balances, path)
         except Refusal as refusal:
             if mode is Mode.ATOMIC:
@@ -105,6 +115,8 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
         sequence += 1
         posted = _place(transaction, books.balances, sequence, time_us)
         new.append(posted)
+        if posted.reverses_id:
+            books.reversals[posted.reverses_id] = posted.transaction_id
         outcomes.append(Outcome(posted))
     head = Head(sequence, time_us) if new else books.head
     changed = tuple(books.balances[account_id] for account_id in books.changed)
@@ -124,8 +136,9 @@ def judge(transaction: NewTransaction, balances: Mapping[str, Balance], path: st
 
     Raises:
         Refusal: ACCOUNT_ON_BOTH_SIDES, ACCOUNT_NOT_FOUND,
-            UNBALANCED_TRANSACTION, BALANCE_OVERFLOW or LIMIT_EXCEEDED, in that
-            order; of two accounts, the one that is named first.
+            UNBALANCED_TRANSACTION, ACCOUNT_CLOSED, BALANCE_OVERFLOW or
+            LIMIT_EXCEEDED, in that order; of two accounts, the one that is
+            named first.
 
     Source: protos/bedplate/ledger/v1/ledger.proto, PostTransactions.
     """
@@ -141,6 +154,9 @@ def judge(transaction: NewTransaction, balances: Mapping[str, Balance], path: st
         if account_id not in balances:
             raise account_not_found(account_id, f"{path}.entries[{first}].account_id")
     _check_balanced(entries, balances, f"{path}.entries")
+    for account_id, first in firsts.items():
+        if balances[account_id].account.close_time_us is not None:
+            raise account_closed(balances[account_id].account, f"{path}.entries[{first}].account_id")
     after: list[Balance] = []
     for account_id, amount_minor in amounts.items():
         balance = balances[account_id]
@@ -174,7 +190,14 @@ def _place(
     )
     effective_us = time_us if transaction.effective_us is None else transaction.effective_us
     return Transaction(
-        transaction.transaction_id, entries, effective_us, transaction.description, time_us, sequence
+        transaction.transaction_id,
+        entries,
+        effective_us,
+        transaction.description,
+        time_us,
+        sequence,
+        transaction.metadata,
+        transaction.reverses_id,
     )
 
 

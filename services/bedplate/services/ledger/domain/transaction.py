@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bedplate.errors import Kind, Refusal, Violation
-from bedplate.services.ledger.domain.account import Side
+from bedplate.services.ledger.domain.account import Metadata, Side
 
 ENTRIES_PER_CALL_MAX = 10_000
 
@@ -21,12 +21,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NewTransaction:
-    """A transaction as the caller sends it; without `effective_us` it takes place when it is posted."""
+    """A transaction as the caller sends it; without `effective_us` it takes place when it is posted.
+
+    Attributes:
+        reverses_id: The transaction whose mirror it is; empty: it is no reversal.
+    """
 
     transaction_id: str
     entries: tuple[Entry, ...]
     effective_us: int | None = None
     description: str = ""
+    metadata: Metadata = ()
+    reverses_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Transaction:
     description: str
     create_time_us: int
     sequence: int
+    metadata: Metadata = ()
+    reverses_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ def first_difference(transaction: NewTransaction, posted: Transaction) -> str:
     A transaction without an effective time equals one that took place when it
     was posted.
     """
+    if transaction.reverses_id != posted.reverses_id:
+        return "reverses_id"
     if len(transaction.entries) != len(posted.entries):
         return "entries"
     for index, (new, old) in enumerate(zip(transaction.entries, posted.entries, strict=True)):
@@ -119,4 +129,52 @@ def first_difference(transaction: NewTransaction, posted: Transaction) -> str:
     effective_us = posted.create_time_us if transaction.effective_us is None else transaction.effective_us
     if effective_us != posted.effective_us:
         return "effective_time"
-    return "" if transaction.description == posted.description else "description"
+    for name in ("description", "metadata"):
+        if getattr(transaction, name) != getattr(posted, name):
+            return name
+    return ""
+
+
+def mirror(
+    transaction: Transaction,
+    reversal_id: str,
+    *,
+    effective_us: int | None = None,
+    description: str = "",
+    metadata: Metadata = (),
+) -> NewTransaction:
+    """The reversal of a transaction: each entry on the other side of its account."""
+    entries = tuple(
+        Entry(entry.account_id, _OTHER_SIDE[entry.side], entry.amount_minor) for entry in transaction.entries
+    )
+    return NewTransaction(
+        reversal_id, entries, effective_us, description, metadata, reverses_id=transaction.transaction_id
+    )
+
+
+def already_reversed(transaction_id: str, reversal_id: str, path: str) -> Refusal:
+    """A transaction is reversed once; `path` is the field that names it."""
+    sentence = f"The transaction {transaction_id} was reversed by {reversal_id}; read that one."
+    return Refusal(
+        Kind.STATE,
+        "ALREADY_REVERSED",
+        sentence,
+        violations=[Violation(path, sentence)],
+        transaction_id=transaction_id,
+        reversal_id=reversal_id,
+    )
+
+
+def transaction_not_found(transaction_id: str) -> Refusal:
+    """The ledger has no such transaction."""
+    sentence = f"The ledger has no transaction {transaction_id}; check the id."
+    return Refusal(
+        Kind.NOT_FOUND,
+        "TRANSACTION_NOT_FOUND",
+        sentence,
+        violations=[Violation("transaction_id", sentence)],
+        transaction_id=transaction_id,
+    )
+
+
+_OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}

@@ -15,6 +15,7 @@ from bedplate.services.ledger.domain import (
     Ledger,
     Side,
 )
+from bedplate.services.ledger.store import metadata
 from bedplate.services.ledger.store.statement import Bulk, Statement, lookup
 
 _INSERT_LEDGER = Statement("""
@@ -55,23 +56,28 @@ _INSERT_ACCOUNT = Statement("""
     INSERT INTO ledger_accounts
         (tenant_id, ledger_id, account_id, type, normal_side, currency_code, currency_scale,
          debits_must_not_exceed_credits, credits_must_not_exceed_debits, display_name, create_time_us,
-         debits_minor, credits_minor)
+         debits_minor, credits_minor, metadata)
     VALUES
         (:tenant_id, :ledger_id, :account_id, :type, :normal_side, :currency_code, :currency_scale,
          :debits_must_not_exceed_credits, :credits_must_not_exceed_debits, :display_name, :create_time_us,
-         0, 0)
+         0, 0, :metadata)
     ON CONFLICT (tenant_id, ledger_id, account_id) DO NOTHING
 """)
 _ACCOUNTS = """
     SELECT account_id, type, normal_side, currency_code, currency_scale,
         debits_must_not_exceed_credits, credits_must_not_exceed_debits, display_name, create_time_us,
-        debits_minor, credits_minor
+        debits_minor, credits_minor, metadata, closed_us
     FROM ledger_accounts WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_ACCOUNT = Statement(f"{_ACCOUNTS} AND account_id = :account_id")
 _LIST_ACCOUNTS = Statement(
     f"{_ACCOUNTS} AND account_id > :after AND type = ANY(:types) ORDER BY account_id LIMIT :limit"
 )
+_CLOSE_ACCOUNT = Statement("""
+    UPDATE ledger_accounts SET closed_us = :closed_us
+    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND account_id = :account_id
+""")
+_FIND_BALANCES = lookup(_ACCOUNTS, "account_id", "text")
 _LOCK_BALANCES = lookup(_ACCOUNTS, "account_id", "text", lock=True)
 # The whole key of each row comes out of one array: see `lookup`.
 _SAVE_BALANCES = Bulk(
@@ -169,7 +175,21 @@ def insert_account(connection: sa.Connection, tenant_id: str, ledger_id: str, ac
             credits_must_not_exceed_debits=account.credits_must_not_exceed_debits,
             display_name=account.display_name,
             create_time_us=account.create_time_us,
+            metadata=metadata.to_text(account.metadata),
         )
+    )
+
+
+def close_account(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, account_id: str, *, close_time_us: int
+) -> None:
+    """Note when an account was closed; the ledger's head is locked."""
+    _CLOSE_ACCOUNT.count(
+        connection,
+        tenant_id=tenant_id,
+        ledger_id=ledger_id,
+        account_id=account_id,
+        closed_us=close_time_us,
     )
 
 
@@ -200,6 +220,16 @@ def list_accounts(
         limit=limit,
     )
     return [_balance(row).account for row in rows]
+
+
+def find_balances(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, account_ids: Iterable[str]
+) -> dict[str, Balance]:
+    """Read accounts and their sums, by id."""
+    rows = _FIND_BALANCES.rows(
+        connection, tenant_id=tenant_id, ledger_id=ledger_id, values=sorted(account_ids)
+    )
+    return {row.account_id: _balance(row) for row in rows}
 
 
 def lock_balances(
@@ -238,15 +268,16 @@ def totals(connection: sa.Connection, tenant_id: str, ledger_id: str) -> list[Cu
 
 
 def _balance(row: Any) -> Balance:
-    account_id, kind, side, code, scale, no_debits, no_credits, name, create_time_us, debits, credits = row
     account = Account(
-        account_id,
-        AccountType(kind),
-        Side(side),
-        Currency(code, scale),
-        bool(no_debits),
-        bool(no_credits),
-        name,
-        create_time_us,
+        row.account_id,
+        AccountType(row.type),
+        Side(row.normal_side),
+        Currency(row.currency_code, row.currency_scale),
+        bool(row.debits_must_not_exceed_credits),
+        bool(row.credits_must_not_exceed_debits),
+        row.display_name,
+        row.create_time_us,
+        metadata.from_text(row.metadata),
+        row.closed_us,
     )
-    return Balance(account, debits, credits)
+    return Balance(account, row.debits_minor, row.credits_minor)

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bedplate.services.ledger.domain import Entry, PlacedEntry, Side, Transaction
+from bedplate.services.ledger.store import metadata
 from bedplate.services.ledger.store.statement import Statement, insert, lookup
 
 _INSERT_TRANSACTIONS = insert(
@@ -17,6 +18,8 @@ _INSERT_TRANSACTIONS = insert(
         "effective_us": "bigint",
         "description": "text",
         "create_time_us": "bigint",
+        "metadata": "text",
+        "reverses_id": "text",
     },
 )
 _INSERT_ENTRIES = insert(
@@ -31,12 +34,19 @@ _INSERT_ENTRIES = insert(
     },
 )
 _HEADERS = """
-    SELECT sequence, transaction_id, entry_count, effective_us, description, create_time_us
+    SELECT sequence, transaction_id, entry_count, effective_us, description, create_time_us,
+        metadata, reverses_id
     FROM ledger_transactions WHERE tenant_id = :tenant_id
 """
 # `|| ''` keeps PostgreSQL without statistics from the primary key, by which it
 # would read the whole ledger: it holds two equal columns for as good as three.
 _FIND_TRANSACTIONS = lookup(f"{_HEADERS} AND ledger_id || '' = :ledger_id", "transaction_id", "text")
+_FIND_REVERSALS = lookup(
+    "SELECT reverses_id, transaction_id FROM ledger_transactions"
+    " WHERE tenant_id = :tenant_id AND ledger_id || '' = :ledger_id",
+    "reverses_id",
+    "text",
+)
 _LIST_TRANSACTIONS = Statement(
     f"{_HEADERS} AND ledger_id = :ledger_id AND sequence > :after ORDER BY sequence LIMIT :limit"
 )
@@ -64,6 +74,8 @@ def insert_transactions(
             each.effective_us,
             each.description,
             each.create_time_us,
+            metadata.to_text(each.metadata),
+            each.reverses_id or None,
         )
         for each in transactions
     ]
@@ -85,6 +97,16 @@ def find_transactions(
     )
     found = _with_entries(connection, tenant_id, ledger_id, headers)
     return {transaction.transaction_id: transaction for transaction in found}
+
+
+def find_reversals(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, transaction_ids: Iterable[str]
+) -> dict[str, str]:
+    """The ids of the reversals of these transactions, as far as they were reversed."""
+    rows = _FIND_REVERSALS.rows(
+        connection, tenant_id=tenant_id, ledger_id=ledger_id, values=list(transaction_ids)
+    )
+    return {row.reverses_id: row.transaction_id for row in rows}
 
 
 def list_transactions(
@@ -175,6 +197,8 @@ def _with_entries(
             header.description,
             header.create_time_us,
             header.sequence,
+            metadata.from_text(header.metadata),
+            header.reverses_id or "",
         )
         for header in headers
     ]

@@ -1,0 +1,12 @@
+"""Handlers of bedplate.ledger.v1; the contract says what each one does and refuses."""
+
+from bedplate.services.ledger.handlers.accounts import AccountHandlers
+from bedplate.services.ledger.handlers.balances import BalanceHandlers
+from bedplate.services.ledger.handlers.entries import EntryHandlers
+from bedplate.services.ledger.handlers.transactions import TransactionHandlers
+
+__all__ = ["LedgerHandlers"]
+
+
+class LedgerHandlers(AccountHandlers, TransactionHandlers, EntryHandlers, BalanceHandlers):
+    """Answers the calls of LedgerService."""

@@ -1,0 +1,82 @@
+"""Balances: of an account and of a ledger."""
+
+import sqlalchemy as sa
+
+from bedplate.errors import Kind, Refusal, Violation
+from bedplate.ledger.v1 import ledger_pb2 as pb
+from bedplate.money import fits_int64, from_text, to_text
+from bedplate.pipeline.call import Call
+from bedplate.services.ledger import domain, messages
+from bedplate.services.ledger.domain import Balance, Head
+from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
+from bedplate.services.ledger.rates import Converted
+from bedplate.services.ledger.store import books
+
+
+class BalanceHandlers(Desk):
+    """Answers calls about balances."""
+
+    async def GetBalance(self, request: pb.GetBalanceRequest, call: Call) -> pb.GetBalanceResponse:
+        """Read an account's balance, and convert it when asked to."""
+        messages.check_day(request.convert_to.date, "convert_to.date")
+
+        def work(connection: sa.Connection) -> Balance:
+            return require_account(connection, call.tenant, request.ledger_id, request.account_id)
+
+        balance = await self._database.read(work)
+        response = pb.GetBalanceResponse(balance=messages.to_balance(balance))
+        if request.HasField("convert_to"):
+            response.converted.CopyFrom(await self._convert(balance, request.convert_to))
+        return response
+
+    async def GetTrialBalance(
+        self, request: pb.GetTrialBalanceRequest, call: Call
+    ) -> pb.GetTrialBalanceResponse:
+        """Add up all accounts of a ledger."""
+
+        def work(connection: sa.Connection) -> tuple[Head, list[domain.CurrencyTotal]]:
+            head = require_head(connection, call.tenant, request.ledger_id)
+            return head, books.totals(connection, call.tenant, request.ledger_id)
+
+        head, totals = await self._database.read(work)
+        return pb.GetTrialBalanceResponse(
+            totals=[messages.to_total(total) for total in totals],
+            balanced=all(total.debits_minor == total.credits_minor for total in totals),
+            sequence=head.sequence,
+        )
+
+    async def _convert(self, balance: Balance, wanted: pb.Conversion) -> pb.ConvertedBalance:
+        """The balance in another currency. The database is not held while the rates service is asked."""
+        own = balance.account.currency
+        amount = to_text(balance.balance_minor, own.scale)
+        if wanted.currency.code == own.code:
+            converted = Converted(amount, rate="1", rate_date="")
+        else:
+            converted = await self._rates.convert(
+                amount,
+                base=own.code,
+                quote=wanted.currency.code,
+                date=wanted.date,
+                last_known=wanted.last_known,
+            )
+        balance_minor = from_text(converted.amount, wanted.currency.scale)
+        if not fits_int64(balance_minor):
+            raise _conversion_overflow(wanted.currency)
+        return pb.ConvertedBalance(
+            currency=wanted.currency,
+            balance_minor=balance_minor,
+            rate=converted.rate,
+            rate_date=converted.rate_date,
+        )
+
+
+def _conversion_overflow(currency: pb.Currency) -> Refusal:
+    sentence = (
+        f"The balance in {currency.code} does not fit with scale {currency.scale}; use a smaller scale."
+    )
+    return Refusal(
+        Kind.RANGE,
+        "CONVERSION_OVERFLOW",
+        sentence,
+        violations=[Violation("convert_to.currency.scale", sentence)],
+    )
