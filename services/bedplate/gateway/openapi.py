@@ -2,9 +2,10 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from google.api import field_behavior_pb2
@@ -73,11 +74,15 @@ def _is_public(method: MethodDescriptor, policy: MethodPolicy) -> bool:
 
 def _shipped(file: FileDescriptor) -> dict[str, str]:
     """The comments that `make generate` wrote beside the file's messages; empty without them."""
-    folder, _, name = file.name.rpartition("/")
+    # The module is loaded, since its descriptor is: importing by name could run
+    # a stranger's module that happens to be called like a folder of protos.
+    module = sys.modules.get(file.name.removesuffix(".proto").replace("/", ".") + "_pb2")
+    if module is None or module.__file__ is None:
+        return {}
+    beside = Path(module.__file__).with_name(Path(file.name).stem + ".docs.json")
     try:
-        beside = files(folder.replace("/", ".")) / name.replace(".proto", ".docs.json")
         found: dict[str, str] = json.loads(beside.read_text("utf-8"))
-    except (OSError, ModuleNotFoundError, TypeError, ValueError):
+    except (OSError, ValueError):
         return {}
     return found
 

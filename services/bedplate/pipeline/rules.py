@@ -99,7 +99,7 @@ class _Range:
     least: int
     most: int
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, value: int) -> bool:
         return self.least <= value <= self.most
 
 
