@@ -19,7 +19,8 @@ class Call:
     Attributes:
         method: Full name, `package.Service/Method`.
         door: `grpc`, `http` or `local`.
-        peer: Address of the caller as the door knows it, such as `ipv4:127.0.0.1:4711`.
+        peer: Address of the caller as the door knows it, such as `ipv4:127.0.0.1:4711`;
+            empty once the call has ended well and nobody had asked for it.
         metadata: What the caller sent, lower-case names; `-bin` values are bytes.
             Holds no identity that was not verified.
         decode: Turns the door's raw payload into a request message; raises
@@ -40,6 +41,7 @@ class Call:
     """
 
     __slots__ = (
+        "_peer",
         "_span_id",
         "_trace_id",
         "deadline",
@@ -51,7 +53,6 @@ class Call:
         "metadata",
         "method",
         "parent_span_id",
-        "peer",
         "pending",
         "principal",
         "reason",
@@ -70,14 +71,14 @@ class Call:
         method: str,
         door: str,
         decode: Decode,
-        peer: str = "",
+        peer: str | Callable[[], str] = "",
         metadata: Mapping[str, str | bytes] = {},
         requested_timeout_s: float | None = None,
         door_cancels: bool = False,
     ) -> None:
         self.method = method
         self.door = door
-        self.peer = peer
+        self._peer = peer
         self.metadata = metadata
         self.decode = decode
         self.requested_timeout_s = requested_timeout_s
@@ -97,6 +98,18 @@ class Call:
         self.error_id = ""
         self.request: Message | None = None
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def peer(self) -> str:
+        """Address of the caller."""
+        if not isinstance(self._peer, str):
+            self._peer = self._peer()
+        return self._peer
+
+    def settle_peer(self, *, wanted: bool) -> None:
+        """The call ends, and with it the door's knowledge of who called from where."""
+        if not isinstance(self._peer, str):
+            self._peer = self._peer() if wanted else ""
 
     @property
     def trace_id(self) -> str:

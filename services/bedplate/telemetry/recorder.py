@@ -26,7 +26,6 @@ class RecordedCall(Protocol):
 
     method: str
     door: str
-    peer: str
     metadata: Any
     started: float
     parent_span_id: str
@@ -34,6 +33,15 @@ class RecordedCall(Protocol):
     error_id: str
     request: Any
     principal: Any
+
+    @property
+    def peer(self) -> str:
+        """Address of the caller, while the call runs or when it was wanted."""
+        ...
+
+    def settle_peer(self, *, wanted: bool) -> None:
+        """Find the peer out now, or never."""
+        ...
 
     @property
     def trace_id(self) -> str:
@@ -120,6 +128,7 @@ class Recorder:
         duration_s = time.monotonic() - call.started
         if call.sampled and self._telemetry.spans is not None:
             self._telemetry.spans.record(call, code, reason, duration_s)
+        call.settle_peer(wanted=code != "OK")
         if cause is None:
             call.request = None  # the record must not keep the messages alive
         self._log.record(self._settle, (call, code, reason, duration_s, cause))
@@ -152,10 +161,11 @@ def _call_fields(call: RecordedCall, code: str, reason: str, duration_s: float) 
         "ms": round(duration_s * 1000, 3),
         "principal": principal.id,
         "tenant": principal.tenant,
-        "peer": call.peer,
         "trace_id": call.trace_id,
         "span_id": call.span_id,
     }
+    if call.peer:
+        fields["peer"] = call.peer
     if reason:
         fields["reason"] = reason
     return fields

@@ -1,6 +1,42 @@
 """What a caller sent beside its message, as the pipeline reads it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+
+class Sent(Mapping[str, str | bytes]):
+    """Metadata as gRPC hands it over, by name, without a dict being made of it.
+
+    A call is asked for two or three names; making a dict of ten pairs costs more
+    than looking through them as often.
+    """
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: tuple[tuple[str, str | bytes], ...]) -> None:
+        self._pairs = pairs
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a name, as `named` has it."""
+        found: Any = None
+        for pair in self._pairs:
+            if pair[0] == key:
+                if found is not None:
+                    return named(self._pairs)[key]
+                found = pair[1]
+        return default if found is None else found
+
+    def __getitem__(self, key: str) -> str | bytes:
+        found: str | bytes | None = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(named(self._pairs))
+
+    def __len__(self) -> int:
+        return len(named(self._pairs))
 
 
 def named(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str | bytes]:
