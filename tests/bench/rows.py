@@ -40,6 +40,7 @@ class Row:
 ROWS = (
     Row("grpc_aio_bare", ("grpc_aio_bare",), "grpc", "grpc.aio, bare handler"),
     Row("grpc_aio_bare_again", ("grpc_aio_bare",), "grpc", "the same again (A/A)"),
+    Row("grpc_aio_bare_tuned", ("grpc_aio_bare_tuned",), "grpc", "the same, core tuned as bedplate does"),
     Row("bedplate_grpc", ("bedplate_platform",), "grpc", "bedplate, gRPC door, everything on"),
     Row("grpc_interceptor_chain", ("grpc_interceptor_chain",), "grpc", "grpc.aio, separate interceptors"),
     Row("fastapi_stub", ("grpc_aio_bare", "fastapi_stub"), "http", "FastAPI in front of grpc.aio"),

@@ -5,6 +5,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bedplate.transport.tuning import tune
+
+tune()  # as the command does, before grpc is imported
+
+# ruff: noqa: E402
 from bedplate.auth.principal import Principal
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
