@@ -1,0 +1,346 @@
+"""The gRPC door: raw bytes in, raw bytes out. What is promised is the pipeline's.
+
+Every method is served as one whose requests stream, so that the door reads the
+first message itself: grpcio answers nothing at all to a unary call that ends
+without one, and waits for one without a limit.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import Any, cast
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from bedplate.errors import Kind, Refusal
+from bedplate.pipeline.call import Call, Decode
+from bedplate.pipeline.compile import Method
+from bedplate.pipeline.failure import Failure
+from bedplate.pipeline.unknown import UnknownMethod
+from bedplate.settings import Settings, parse_address
+from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport.grpc_options import server_options
+from bedplate.transport.grpc_status import trailers
+from bedplate.transport.metadata import Sent
+
+# How long calls that were told that the process stops may take to answer, seconds.
+LAST_WORD_S = 1.0
+
+# How often silent calls are looked for within the time that a first message may
+# take: they end at most a quarter of it late.
+LOOKS = 4
+
+_CODES = {code.name: code for code in grpc.StatusCode}
+_EOF = grpc.aio.EOF
+
+
+class GrpcDoor(grpc.GenericRpcHandler):
+    """Serves methods over gRPC.
+
+    Attributes:
+        address: Where it listens, `host:port`, once it was started.
+        first_message_s: How long a call may take to show its first message, seconds.
+        running: The calls that run.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        settings: Settings,
+        telemetry: Telemetry,
+        *,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        """Prepare a door.
+
+        Args:
+            methods: What it serves, by full name.
+            settings: Address and limits.
+            telemetry: Where calls of unknown methods are recorded.
+            credentials: For TLS; None: plaintext.
+        """
+        self._methods = {f"/{name}": method for name, method in methods.items()}
+        self._unknown = UnknownMethod(telemetry)
+        self._settings = settings
+        self._credentials = credentials
+        self.first_message_s = settings.first_message_s
+        # Calls in the order in which they came. It is also what is searched for
+        # those that say nothing: a timer for each would cost 2 us a call.
+        self.running: dict[_Arrival, None] = {}
+        self._looking: asyncio.TimerHandle | None = None
+        self._server: grpc.aio.Server | None = None
+        self.address = ""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The address is taken, or is none of this machine's.
+        """
+        address = parse_address(self._settings.grpc_address)
+        methods = self._methods.values()
+        server = grpc.aio.server(handlers=[self], options=server_options(self._settings, methods))
+        try:
+            if self._credentials is None:
+                bound = server.add_insecure_port(str(address))
+            else:
+                bound = server.add_secure_port(str(address), self._credentials)
+        except RuntimeError as error:
+            raise OSError(
+                f"cannot listen on {address} for gRPC: free the port, or set BEDPLATE_GRPC_ADDRESS to another"
+            ) from error
+        await server.start()
+        self._look()
+        self._server = server
+        self.address = str(address._replace(port=bound))
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more calls, let those that run finish, and end the others with an answer.
+
+        Returns when all have ended. Called again with a shorter grace, it stops sooner.
+        """
+        server = self._server
+        if server is None:
+            return
+        stopping = asyncio.ensure_future(server.stop(grace_s + LAST_WORD_S))
+        await asyncio.wait([stopping], timeout=grace_s)
+        for arrival in list(self.running):
+            arrival.stop()
+        await stopping
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _look(self) -> None:
+        """End the calls that have waited for their first message too long."""
+        oldest = time.monotonic() - self.first_message_s
+        for arrival in list(self.running):
+            if arrival.since > oldest:
+                break
+            if arrival.waits and not arrival.late:
+                arrival.end_waiting()
+        self._looking = asyncio.get_running_loop().call_later(self.first_message_s / LOOKS, self._look)
+
+    async def ended(self) -> None:
+        """Wait until it has ended: it was stopped, or gRPC broke."""
+        if self._server is not None:
+            await self._server.wait_for_termination()
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler of one call; grpcio asks in the task that runs the call."""
+        method = self._methods.get(handler_call_details.method)
+        if method is None:
+            return _StreamHandler(partial(self._refuse_unknown, handler_call_details))
+        if method.server_streaming:
+            return _StreamHandler(_StreamArrival(self, method, handler_call_details))
+        return _UnaryHandler(_UnaryArrival(self, method, handler_call_details))
+
+    async def _refuse_unknown(self, details: Any, _requests: Any, context: Any) -> None:
+        """Refuse a call of a method that there is none of, whatever it sends."""
+        call = _call(details.method.removeprefix("/"), Empty.FromString, details, context)
+        await _abort(context, self._unknown.refuse(call))
+
+
+class _Arrival:
+    """One call, from its headers to its end."""
+
+    __slots__ = ("_details", "_door", "_method", "call", "late", "since", "stopped", "task", "waits")
+
+    def __init__(self, door: GrpcDoor, method: Method, details: Any) -> None:
+        self._door = door
+        self._method = method
+        self._details = details
+        self.task: Any = asyncio.current_task()
+        self.since = time.monotonic()
+        self.waits = True
+        self.late = self.stopped = False
+        self.call: Call | None = None
+        door.running[self] = None
+
+    def stop(self) -> None:
+        """End the call: the process stops and its grace is over."""
+        self.stopped = True
+        if self.call is not None:
+            self.call.stopped = True
+        self.task.cancel()
+
+    def end_waiting(self) -> None:
+        """End the call: its first message did not come."""
+        self.late = True
+        self.task.cancel()
+
+    async def _refuse(self, context: Any, error: BaseException) -> None:
+        """Answer a call that ended with this; returns only when it was answered."""
+        if isinstance(error, Failure):
+            failure = error
+        elif isinstance(error, asyncio.CancelledError) and self.waits and (self.late or self.stopped):
+            self.task.uncancel()
+            failure = self._method.refuse(self._new_call(context), self._why())
+        elif isinstance(error, Exception) and not isinstance(error, grpc.aio.BaseError):
+            failure = self._method.refuse(self.call or self._new_call(context), error)
+        else:
+            raise error  # the caller is gone
+        await _abort(context, failure)
+
+    def _why(self) -> Refusal:
+        if self.stopped:
+            return Refusal(Kind.UNAVAILABLE, "DRAINING", "This server is about to stop; call again.")
+        limit_s = self._door.first_message_s
+        return Refusal(
+            Kind.LATE,
+            "DEADLINE_EXCEEDED",
+            f"The call sent no message within {limit_s:g} s; send it right after the call begins.",
+        )
+
+    def _new_call(self, context: Any) -> Call:
+        call = self.call = _call(self._method.name, self._method.decode, self._details, context)
+        return call
+
+
+class _UnaryArrival(_Arrival):
+    """A call with one response."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Any:
+        """Never awaited: grpcio asks an awaitable no further questions about what it is (5 us)."""
+        raise TypeError("a handler is called")
+
+    async def __call__(self, _requests: Any, context: Any) -> bytes | None:
+        """Run the call; grpcio sends what it returns."""
+        try:
+            payload = await context.read()
+            self.waits = False
+            method = self._method
+            call = self._new_call(context)
+            if method.client_streaming:
+                payload = _Messages(payload, context)
+            elif payload is _EOF:
+                raise _empty()
+            response = await method.unary(call, payload)
+            if call.response_headers:
+                await context.send_initial_metadata(tuple(call.response_headers))
+            return response.SerializeToString()
+        except BaseException as error:
+            await self._refuse(context, error)
+            return None
+        finally:
+            del self._door.running[self]
+
+
+class _StreamArrival(_Arrival):
+    """A call whose responses stream."""
+
+    __slots__ = ()
+
+    async def __call__(self, _requests: Any, context: Any) -> None:
+        """Run the call, and send its responses as they come."""
+        try:
+            payload = await context.read()
+            self.waits = False
+            method = self._method
+            call = self._new_call(context)
+            if method.client_streaming:
+                payload = _Messages(payload, context)
+            elif payload is _EOF:
+                raise _empty()
+            await method.deliver(call, payload, _Writer(call, context).write)
+        except BaseException as error:
+            await self._refuse(context, error)
+        finally:
+            del self._door.running[self]
+
+
+class _UnaryHandler:
+    """What grpcio wants to know of a handler with one response; it asks for some of it three times."""
+
+    __slots__ = ("stream_unary",)
+
+    request_streaming = True
+    response_streaming = False
+    request_deserializer = None
+    response_serializer = None
+
+    def __init__(self, run: Any) -> None:
+        self.stream_unary = run
+
+
+class _StreamHandler:
+    """The same of one whose responses stream; this one must be a coroutine function."""
+
+    __slots__ = ("_run",)
+
+    request_streaming = True
+    response_streaming = True
+    request_deserializer = None
+    response_serializer = None
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    async def stream_stream(self, requests: Any, context: Any) -> None:
+        """Run the call."""
+        await self._run(requests, context)
+
+
+class _Writer:
+    """Sends the responses of one call, its headers before the first one."""
+
+    __slots__ = ("_call", "_context", "_first")
+
+    def __init__(self, call: Call, context: Any) -> None:
+        self._call = call
+        self._context = context
+        self._first = True
+
+    async def write(self, response: Any) -> None:
+        """Send one response."""
+        if self._first:
+            self._first = False
+            if self._call.response_headers:
+                await self._context.send_initial_metadata(tuple(self._call.response_headers))
+        await self._context.write(response.SerializeToString())
+
+
+def _empty() -> Refusal:
+    return Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The call ended without a message; send one.")
+
+
+async def _abort(context: Any, failure: Failure) -> None:
+    await context.abort(_CODES[failure.code], *trailers(failure.status, failure.retry_after_s))
+
+
+def _call(name: str, decode: Decode, details: Any, context: Any) -> Call:
+    timeout_s = context.time_remaining()
+    return Call(
+        method=name,
+        door="grpc",
+        decode=decode,
+        peer=context.peer,  # asked for when somebody wants to know: it costs 4 us
+        metadata=Sent(details.invocation_metadata),
+        requested_timeout_s=timeout_s,
+        door_cancels=timeout_s is not None,
+    )
+
+
+class _Messages:
+    """The raw messages of a call whose requests stream, the first of which is here."""
+
+    __slots__ = ("_context", "_first")
+
+    def __init__(self, first: Any, context: Any) -> None:
+        self._first = first
+        self._context = context
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        message, self._first = self._first, None
+        if message is None:
+            message = await self._context.read()
+        if message is _EOF:
+            self._first = _EOF
+            raise StopAsyncIteration
+        return cast(bytes, message)
