@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".bedplate")
     database_url: str = Field("", repr=False)  # empty: SQLite in data_dir
     keys_file: Path | None = None  # empty: keys.json in data_dir
+    page_key_file: Path | None = None  # 32 random bytes that all replicas share; empty: one made in data_dir
     production: bool = False  # refuse development keys, plaintext and default secrets on any address
 
     tls_certificate: Path | None = None

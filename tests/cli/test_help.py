@@ -11,6 +11,8 @@ COMMANDS = [
     ("migrate",),
     ("call",),
     ("why",),
+    ("generate",),
+    ("new", "service"),
     ("key", "create"),
     ("key", "list"),
     ("key", "revoke"),

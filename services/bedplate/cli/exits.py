@@ -90,11 +90,12 @@ def _known(error: BaseException) -> Stop | None:
     from bedplate.auth.key_format import KeyFileError
     from bedplate.contract.policy import PolicyError
     from bedplate.data.lock import InUseError
+    from bedplate.project import ProjectError
     from bedplate.services.registry import UnknownServiceError
     from bedplate.settings import SettingsError
     from bedplate.transport.tls import TlsError
 
-    if isinstance(error, (SettingsError, KeyFileError, PolicyError, TlsError)):
+    if isinstance(error, (SettingsError, KeyFileError, PolicyError, ProjectError, TlsError)):
         return Stop(Exit.CONFIGURATION, *str(error).splitlines())
     if isinstance(error, UnknownServiceError):
         return Stop(Exit.USAGE, str(error))

@@ -11,7 +11,7 @@ except ModuleNotFoundError:  # the base distribution is for callers and has no c
 
 from typer.core import TyperGroup
 
-from bedplate.cli import call, key, migrate, rates, serve, up, why
+from bedplate.cli import call, generate, key, migrate, new, rates, serve, up, why
 from bedplate.cli.exits import explain
 
 
@@ -46,6 +46,8 @@ app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command("call", epilog=call.EXAMPLES)(call.call)
 app.command("why", epilog=why.EXAMPLES)(why.why)
+app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
+app.add_typer(new.app, name="new")
 app.add_typer(key.app, name="key")
 app.add_typer(rates.app, name="rates")
 
@@ -63,3 +65,7 @@ def main() -> None:
     # gRPC's core writes lines of its own to standard error, between ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def all_methods() -> "Iterator[tuple[str, MethodDescriptor]]":
     """Each method under its short name, such as `ledger.GetLedger`."""
-    from bedplate.services.registry import NAMES, contract
+    from bedplate.services.registry import all_names, contract
 
-    for noun in NAMES:
+    for noun in all_names():
         for method in contract(noun).methods:
             yield f"{noun}.{method.name}", method
 
@@ -66,6 +66,6 @@ def complete_method(incomplete: str) -> list[str]:
 
 def complete_service(incomplete: str) -> list[str]:
     """Service names for the shell's completion."""
-    from bedplate.services.registry import NAMES
+    from bedplate.services.registry import all_names
 
-    return [name for name in NAMES if name.startswith(incomplete)]
+    return [name for name in all_names() if name.startswith(incomplete)]

@@ -34,11 +34,11 @@ def migrate(
     ] = False,
 ) -> None:
     """Apply pending migrations. `up` and `serve` do it too; run it alone in a deployment."""
-    from bedplate.services.registry import NAMES, load
+    from bedplate.services.registry import load, own_names
     from bedplate.settings import Settings
 
     settings = Settings.load()
-    types = [load(name) for name in dict.fromkeys(names or NAMES)]
+    types = [load(name) for name in dict.fromkeys(names or own_names())]
     if status:
         _print_status(settings.database, types)
     else:

@@ -23,22 +23,37 @@ def run_services(settings: "Settings", names: Sequence[str], *, on_ready: "Calla
         The exit code.
 
     Raises:
-        Stop: An address is taken or not ours.
+        Stop: An address is taken or not ours, or a contract of the project cannot be kept.
         Exception: As `App.start` says.
     """
+    from bedplate.contract.policy import PolicyError
     from bedplate.server.app import App
     from bedplate.server.lifecycle import run
-    from bedplate.services.registry import load
+    from bedplate.services.registry import contracts_of, load
 
     types = [load(name) for name in names]
-    app = App(settings, types)
+    app = App(settings, types, contracts=contracts_of)
     try:
         return run(app, on_ready=lambda: on_ready(app))
+    except PolicyError as error:
+        raise Stop(Exit.CONFIGURATION, _with_place(str(error))) from error
     except OSError as error:
         stop = _explain_address(error, settings)
         if stop is None:
             raise
         raise stop from error
+
+
+def _with_place(sentence: str) -> str:
+    """A sentence about a contract of the project, after the file and line that it is about."""
+    from pathlib import Path
+
+    from bedplate.generate.build import load_places
+    from bedplate.project import find_project
+
+    project = find_project(Path.cwd())
+    places = load_places(project) if project else None
+    return places.locate(sentence) if places else sentence
 
 
 def _explain_address(error: OSError, settings: "Settings") -> Stop | None:

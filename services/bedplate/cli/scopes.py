@@ -2,7 +2,7 @@
 
 
 def known_scopes() -> frozenset[str]:
-    """Every scope that a method of a shipped service asks for."""
+    """Every scope that a method of any service asks for."""
     from bedplate.cli.methods import all_methods
     from bedplate.contract.policy import resolve
 

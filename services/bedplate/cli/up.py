@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bedplate.cli.examples import examples
+from bedplate.cli.methods import complete_service
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor import MethodDescriptor
+
     from bedplate.server.app import App
     from bedplate.settings import Settings
 
 EXAMPLES = examples(
     "bedplate up",
+    "bedplate up --reload",
+    "bedplate up greeter ledger",
     "bedplate up --log -",
     "BEDPLATE_HTTP_ADDRESS=127.0.0.1:8090 bedplate up",
 )
@@ -24,19 +29,41 @@ LOG_BYTES_MAX = 64 * 1024 * 1024
 
 
 def up(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Services to run. Left out: those of the project around this folder, or those that ship.",
+            autocompletion=complete_service,
+            metavar="NAME...",
+            show_default=False,
+        ),
+    ] = None,
     log: Annotated[
         str,
         typer.Option(help="Where log lines go; - is standard error. Left out: a file in the data folder."),
     ] = "",
+    reload: Annotated[
+        bool,
+        typer.Option("--reload", help="Generate and start again when contracts or code change; keeps data."),
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
 ) -> None:
-    """Run all services in this process until Ctrl-C; makes data folder, tables and a key."""
+    """Run services in this process until Ctrl-C; makes data folder, tables and a key."""
     from bedplate.cli.process import run_services
-    from bedplate.services.registry import NAMES
+    from bedplate.services.registry import own_names
     from bedplate.settings import Settings
 
+    if reload:
+        from bedplate.cli.generate import require_project
+        from bedplate.cli.reload import run_reloading
+
+        raise typer.Exit(run_reloading(require_project(), names or (), log=log))
     settings = _with_log(Settings.load(), log)
+    wanted = tuple(dict.fromkeys(names or own_names()))
     key = ensure_dev_key(settings)
-    raise typer.Exit(run_services(settings, NAMES, on_ready=lambda app: _greet(app, key)))
+    raise typer.Exit(
+        run_services(settings, wanted, on_ready=_say_again if again else lambda app: _greet(app, key))
+    )
 
 
 def _with_log(settings: "Settings", log: str) -> "Settings":
@@ -99,22 +126,50 @@ def _greet(app: "App", key: str) -> None:
     for name, value in rows:
         typer.echo(f"  {name:<6}{value}")
     if not key:
-        typer.echo("Make a key with: bedplate key create --tenant T --scope ledger.read")
+        typer.echo("Make a key with: bedplate key create --tenant T --scope S")
     elif scheme == "http":
         _print_first_calls(app, _shown(_key_file(settings)))
     typer.echo("Ctrl-C stops it.")
 
 
+def _say_again(app: "App") -> None:
+    typer.echo(f"{', '.join(app.services)}: up again, HTTP on {app.http_address}, gRPC on {app.grpc_address}")
+
+
 def _print_first_calls(app: "App", key_file: str) -> None:
+    from bedplate.gateway.routes import bindings
+
+    asked = _first_question(app)
+    if asked is None:
+        return
+    noun, method = asked
+    [route, *_] = bindings(method)
     bearer = f'-H "authorization: Bearer $(cat {key_file})"'
     typer.secho("First calls:", bold=True)
     for line in (
-        f"curl {bearer} http://{app.http_address}/v1/ledgers",
-        f"grpcurl -plaintext {bearer} {app.grpc_address} bedplate.ledger.v1.LedgerService/ListLedgers",
-        f"{_command()} call ledger.ListLedgers",
-        f"{_command()} why ledger.PostTransactions",
+        f"curl {bearer} http://{app.http_address}{route.path}",
+        f"grpcurl -plaintext {bearer} {app.grpc_address} {method.containing_service.full_name}/{method.name}",
+        f"{_command()} call {noun}.{method.name}",
+        f"{_command()} why {noun}.{method.name}",
     ):
         typer.echo(f"  {line}")
+
+
+def _first_question(app: "App") -> "tuple[str, MethodDescriptor] | None":
+    """A method that anybody can call at once: it reads, at a path without variables."""
+    from bedplate.contract.policy import Idempotency
+    from bedplate.gateway.app import is_served
+    from bedplate.gateway.routes import bindings, parse
+
+    for noun, service in app.services.items():
+        for descriptor in service.descriptor.methods:
+            method = app.methods[f"{service.descriptor.full_name}/{descriptor.name}"]
+            if method.policy.idempotency is not Idempotency.READ_ONLY or not is_served(method):
+                continue
+            [route, *_] = bindings(descriptor)
+            if route.http_method == "GET" and not parse(route.path).variables:
+                return noun, descriptor
+    return None
 
 
 def _command() -> str:
@@ -122,7 +177,7 @@ def _command() -> str:
     import shutil
     import sys
 
-    return "bedplate" if shutil.which("bedplate") else _shown(Path(sys.argv[0]))
+    return "bedplate" if shutil.which("bedplate") else _shown(Path(sys.executable).with_name("bedplate"))
 
 
 def _key_file(settings: "Settings") -> Path:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal, Violation
+from bedplate.settings import SettingsError
 
 KEY_BYTES = 32
 TOKEN_MAX_CHARS = 2048
@@ -92,6 +93,27 @@ def fingerprint(request: Message) -> bytes:
     return hashlib.sha256(whole).digest()
 
 
+def load_shared_key(path: Path) -> bytes:
+    """Read the key that replicas share, which an operator put there; it is never made here.
+
+    Its group may read it, because that is how secrets are mounted.
+
+    Raises:
+        SettingsError: There is none, it has another length, or everybody may read it.
+    """
+    setting = f"BEDPLATE_PAGE_KEY_FILE names {path}"
+    try:
+        return _load_key(path, closed_to=0o027)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise SettingsError(
+            f"{setting}, which cannot be read: {why}. Make it once, for all replicas: "
+            f"head -c {KEY_BYTES} /dev/urandom > {path.name}"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"{setting}, which cannot be used: {error}.") from error
+
+
 def load_or_create_key(path: Path) -> bytes:
     """Read a key of 32 bytes from a file that only its owner may read; make both when there is none.
 
@@ -117,9 +139,9 @@ def load_or_create_key(path: Path) -> bytes:
     return _load_key(path)
 
 
-def _load_key(path: Path) -> bytes:
+def _load_key(path: Path, *, closed_to: int = 0o077) -> bytes:
     with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_mode & 0o077:
+        if os.fstat(file.fileno()).st_mode & closed_to:
             raise ValueError(f"{path} can be read by others: chmod 600 {path}")
         key = file.read(KEY_BYTES + 1)
     if len(key) != KEY_BYTES:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from bedplate.contract.policy import PolicyError
@@ -24,7 +24,6 @@ from bedplate.gateway.json_parse import KEY_SHOWN_MAX, parse
 from bedplate.gateway.json_text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.routes import Binding, Template, unescape
 from bedplate.gateway.text_value import takes_text, text_reader
-from bedplate.pipeline.compile import Method
 
 # Names of query parameters that a plan remembers; a message that holds itself
 # has endlessly many.
@@ -82,6 +81,19 @@ class _Field:
             raise refusal([Violation(self.path, sentence, "http.oneof")])
 
 
+class Planned(Protocol):
+    """What a plan needs of a method: its full name, its contract and the class of its requests."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def descriptor(self) -> MethodDescriptor: ...  # noqa: D102
+
+    @property
+    def request_class(self) -> type[Message]: ...  # noqa: D102
+
+
 class Plan:
     """How requests of one binding become messages, and its responses JSON.
 
@@ -90,7 +102,7 @@ class Plan:
             names the method, the template and the field.
     """
 
-    def __init__(self, method: Method, binding: Binding, template: Template) -> None:
+    def __init__(self, method: Planned, binding: Binding, template: Template) -> None:
         self._class = method.request_class
         self._descriptor: Descriptor = method.descriptor.input_type
         self._place = f"{method.name} ({binding.http_method} {binding.path})"

@@ -13,7 +13,7 @@ _HEAD = """\
 
 Why a call was refused, as a program can tell: `reason` and `domain` of the
 answer's `google.rpc.ErrorInfo`. A reason never changes its meaning or its code;
-the sentence beside it may. Written by `make generate` from `protos/`.
+the sentence beside it may. Written from the contracts; never edited.
 """
 
 _AS_OTHER = re.compile(r"\bas\s+(\w+)\s+does\b")

@@ -10,11 +10,11 @@ from bedplate.auth.keys import KeyFile
 from bedplate.auth.principal import Authenticator
 from bedplate.data import Database
 from bedplate.data.migrate import migrate
-from bedplate.data.page import PageTokens, load_or_create_key
+from bedplate.data.page import PageTokens, load_or_create_key, load_shared_key
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.stage import OpenGate, Parts
 from bedplate.server.builtin import builtin_methods
-from bedplate.server.channels import open_channel
+from bedplate.server.channels import ContractsOf, open_channel, shipped_contracts
 from bedplate.server.health import Health
 from bedplate.server.lifecycle import Drain
 from bedplate.server.reflection import reflection_services
@@ -51,6 +51,7 @@ class App:
         authenticator: Authenticator | None = None,
         strict: bool | None = None,
         log: LogWriter | None = None,
+        contracts: ContractsOf = shipped_contracts,
     ) -> None:
         """Prepare a process; nothing is opened yet.
 
@@ -61,6 +62,8 @@ class App:
             strict: Whether a refusal with an undeclared reason is answered as
                 the bug it is; None: outside production.
             log: Where log lines go; None: where the settings say. It is closed at the end.
+            contracts: Finds the contracts of a noun that runs elsewhere: they say
+                what calls to it promise.
         """
         self.settings = settings
         self.telemetry = Telemetry(
@@ -70,6 +73,7 @@ class App:
         self.methods: dict[str, Method] = {}
         self.ready = False
         self._types = tuple(types)
+        self._contracts = contracts
         self._authenticator = authenticator
         self._strict = not settings.production if strict is None else strict
         self._gate = OpenGate()
@@ -139,12 +143,16 @@ class App:
             settings=self.settings,
             database=self.database,
             channels=self,
-            page_tokens=PageTokens(load_or_create_key(self.settings.data_dir / "page.key")),
+            page_tokens=PageTokens(self._page_key()),
         )
         for kind in self._types:
             service = kind.build(context)
             self.services[kind.name] = service
             self.methods.update(methods_of(service, parts, self.telemetry, strict=self._strict))
+
+    def _page_key(self) -> bytes:
+        shared = self.settings.page_key_file
+        return load_shared_key(shared) if shared else load_or_create_key(self.settings.data_dir / "page.key")
 
     async def _open_doors(self, parts: Parts, tls: TlsFiles | None) -> None:
         settings, telemetry = self.settings, self.telemetry
@@ -186,7 +194,9 @@ class App:
         """See `Channels.channel`."""
         found = self._channels.get(name)
         if found is None:
-            found = self._channels[name] = open_channel(name, self.methods, self.services, self.settings)
+            found = self._channels[name] = open_channel(
+                name, self.methods, self.services, self.settings, contracts=self._contracts
+            )
         return found
 
     async def _stop(self) -> None:

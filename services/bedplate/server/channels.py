@@ -1,6 +1,6 @@
 """Where a service finds the services it calls: here, elsewhere, or nowhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -16,9 +16,29 @@ from bedplate.server.service import Service
 from bedplate.settings import Settings
 from bedplate.transport.local import LocalChannel
 
+# Finds the contracts of a noun; none when nobody here knows it.
+ContractsOf = Callable[[str], list[ServiceDescriptor]]
+
+
+def shipped_contracts(name: str) -> list[ServiceDescriptor]:
+    """The contracts of a noun of bedplate's own: their policies say deadlines and retries."""
+    module = f"bedplate.{name}.v1.{name}_pb2"
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        return []
+    if found is None:
+        return []
+    return list(import_module(module).DESCRIPTOR.services_by_name.values())
+
 
 def open_channel(
-    name: str, methods: Mapping[str, Method], services: Mapping[str, Service], settings: Settings
+    name: str,
+    methods: Mapping[str, Method],
+    services: Mapping[str, Service],
+    settings: Settings,
+    *,
+    contracts: ContractsOf = shipped_contracts,
 ) -> grpc.aio.Channel:
     """The channel to a service by its noun.
 
@@ -31,7 +51,7 @@ def open_channel(
     if target := settings.upstreams.get(name):
         return connect(
             target,
-            *_contracts(name),
+            *contracts(name),
             key=settings.upstream_key,
             forward_credential=not settings.upstream_key,
             plaintext=settings.tls_elsewhere,
@@ -52,15 +72,3 @@ class _Nowhere:
         """The answer to a call."""
         refusal = Refusal(Kind.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", self._sentence)
         return self._failures.from_exception(refusal, call)
-
-
-def _contracts(name: str) -> list[ServiceDescriptor]:
-    """The contracts of a noun: their policies say deadlines and retries."""
-    module = f"bedplate.{name}.v1.{name}_pb2"
-    try:
-        found = find_spec(module)
-    except ModuleNotFoundError:
-        return []
-    if found is None:
-        return []
-    return list(import_module(module).DESCRIPTOR.services_by_name.values())

@@ -1,0 +1,60 @@
+"""What a server would refuse at its start, told when the contract is generated from."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from bedplate.contract.policy import PolicyError, Visibility
+from bedplate.gateway.routes import Route, Routes, bindings, parse
+from bedplate.gateway.transcode import Plan
+from bedplate.generate.descriptors import Contracts
+from bedplate.generate.places import Places
+from bedplate.policy.enforced import check_method
+
+
+def mistakes(contracts: Contracts, places: Places) -> Iterator[str]:
+    """What is wrong with contracts, a line for each mistake, with file and line."""
+    yield from _misplaced(contracts.files, places)
+    routes = Routes()
+    for service in contracts.services:
+        for method in service.methods:
+            try:
+                _check(method, routes)
+            except PolicyError as error:
+                yield places.locate(_named(method, str(error)))
+
+
+class _Method(NamedTuple):
+    name: str
+    descriptor: MethodDescriptor
+    request_class: type[Message]
+
+
+def _check(method: MethodDescriptor, routes: Routes) -> None:
+    policy = check_method(method)
+    if policy.visibility is Visibility.INTERNAL or method.client_streaming or method.server_streaming:
+        return
+    planned = _Method(policy.method, method, GetMessageClass(method.input_type))
+    for binding in bindings(method):
+        template = parse(binding.path)
+        Plan(planned, binding, template)
+        routes.add(Route(binding.http_method, template, policy.method, method))
+
+
+def _named(method: MethodDescriptor, sentence: str) -> str:
+    """The sentence, with the method's name before it when it says nothing of it."""
+    if method.name in sentence:
+        return sentence
+    return f"{method.containing_service.full_name}/{method.name}: {sentence}"
+
+
+def _misplaced(files: Iterable[FileDescriptor], places: Places) -> Iterator[str]:
+    """Files that are not in the folder of their package: their modules could not be imported."""
+    for file in files:
+        wanted = file.package.replace(".", "/")
+        if file.name.rpartition("/")[0] != wanted:
+            what = f"move it to {wanted}/" if wanted else "give it a package, such as acme.greeter.v1"
+            yield f"{places.package(file.name)}: a file lies in the folder of its package; {what}"
