@@ -1,12 +1,14 @@
 """A server in a process of its own, and what it says."""
 
 import asyncio
+import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from bedplate.transport.tuning import EXPERIMENTS
 
 ROOT = Path(__file__).parent.parent.parent
 WAIT_S = 60.0
@@ -82,6 +84,7 @@ async def process(folder: Path, **settings: object) -> AsyncIterator[Process]:
             str(folder),
             *(f"{name}={value}" for name, value in settings.items()),
             cwd=ROOT,
+            env=os.environ | {"GRPC_EXPERIMENTS": EXPERIMENTS},  # as the command runs it
             stdout=asyncio.subprocess.PIPE,
         )
     )
@@ -91,6 +94,3 @@ async def process(folder: Path, **settings: object) -> AsyncIterator[Process]:
     finally:
         started.close()
         await started.exit_code()
-
-
-Codes = Counter[str]
