@@ -92,7 +92,7 @@ class Method:
                 entered += 1
                 if waiting is not None:
                     await waiting
-            request = payload
+            request: Any = payload
             if self.client_streaming:
                 request = _Requests(call, payload, self._messages)
             else:
@@ -134,7 +134,7 @@ class Method:
                 entered += 1
                 if waiting is not None:
                     await waiting
-            request = payload
+            request: Any = payload
             if self.client_streaming:
                 request = _Requests(call, payload, self._messages)
             else:

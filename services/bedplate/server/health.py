@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 from grpc_health.v1 import health_pb2
 
@@ -12,10 +13,12 @@ from bedplate.server.service import Service
 # The name under which load balancers ask for the process as a whole.
 OVERALL = ""
 
-_Status = health_pb2.HealthCheckResponse.ServingStatus
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+# The package's types do not know all of its messages.
+pb: Any = health_pb2
+
+_SERVING: int = pb.HealthCheckResponse.SERVING
+_NOT_SERVING: int = pb.HealthCheckResponse.NOT_SERVING
+_UNKNOWN: int = pb.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class Health:
@@ -30,7 +33,7 @@ class Health:
     @property
     def service(self) -> Service:
         """The service, to be served."""
-        return Service("health", health_pb2.DESCRIPTOR.services_by_name["Health"], self)
+        return Service("health", pb.DESCRIPTOR.services_by_name["Health"], self)
 
     def serve(self) -> None:
         """All services take calls."""
@@ -53,25 +56,21 @@ class Health:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def Check(
-        self, request: health_pb2.HealthCheckRequest, call: Call
-    ) -> health_pb2.HealthCheckResponse:
+    async def Check(self, request: Any, call: Call) -> Any:
         """The status of one service. Refuses with NOT_FOUND SERVICE_NOT_FOUND."""
         status = self._statuses.get(request.service)
         if status is None:
             raise Refusal(Kind.NOT_FOUND, "SERVICE_NOT_FOUND", "There is no such service here.")
-        return health_pb2.HealthCheckResponse(status=status)
+        return pb.HealthCheckResponse(status=status)
 
-    async def List(self, request: health_pb2.HealthListRequest, call: Call) -> health_pb2.HealthListResponse:
+    async def List(self, request: Any, call: Call) -> Any:
         """The status of every service."""
-        answer = health_pb2.HealthListResponse()
+        answer = pb.HealthListResponse()
         for name, status in self._statuses.items():
             answer.statuses[name].status = status
         return answer
 
-    async def Watch(
-        self, request: health_pb2.HealthCheckRequest, call: Call
-    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+    async def Watch(self, request: Any, call: Call) -> AsyncIterator[Any]:
         """The status of one service now and whenever it changes."""
         sent: int | None = None
         while not self._closed:
@@ -79,7 +78,7 @@ class Health:
             status = self._statuses.get(request.service, _UNKNOWN)
             if status != sent:
                 sent = status
-                yield health_pb2.HealthCheckResponse(status=status)
+                yield pb.HealthCheckResponse(status=status)
             else:
                 await changed.wait()
         raise Refusal(Kind.UNAVAILABLE, "DRAINING", "This server is about to stop; watch again.")

@@ -21,7 +21,10 @@ _V1_FILE = "grpc/reflection/v1/reflection.proto"
 
 def reflection_services(served: Iterable[ServiceDescriptor]) -> tuple[Service, Service]:
     """Reflection in both versions, over these services and itself."""
-    contracts = (_v1_file().services_by_name[_SERVICE], v1alpha.DESCRIPTOR.services_by_name[_SERVICE])
+    old: Any = v1alpha.DESCRIPTOR
+    contracts: tuple[ServiceDescriptor, ...] = tuple(
+        file.services_by_name[_SERVICE] for file in (_v1_file(), old)
+    )
     catalogue = Catalogue((*served, *contracts))
     v1, alpha = (Service("reflection", contract, Reflection(catalogue, contract)) for contract in contracts)
     return v1, alpha
