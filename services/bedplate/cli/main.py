@@ -1,6 +1,5 @@
 """The `bedplate` command: its sub-commands, and how each of them ends."""
 
-import os
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from typer.core import TyperGroup
 
 from bedplate.cli import call, generate, key, migrate, new, rates, serve, up, why
 from bedplate.cli.exits import explain
+from bedplate.transport.tuning import tune
 
 
 class _Commands(TyperGroup):
@@ -62,8 +62,7 @@ def version() -> None:
 
 def main() -> None:
     """Run the command; the entry point of the distribution."""
-    # gRPC's core writes lines of its own to standard error, between ours.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    tune()
     app()
 
 
