@@ -6,20 +6,19 @@ import pytest
 
 from tests.pipeline.conftest import Bench
 from tests.pipeline.running import fail, run
-from tests.protos.echo import EchoRequest
+from tests.protos.echo import EchoRequest, EchoResponse
 
 KINDS = ["Echo", "Collect", "Repeat", "Chat"]
 
 
 def test_the_stages_stand_in_the_order_of_the_contract(bench: Bench) -> None:
-    expected = ("deadline", "drain", "authenticate", "authorise", "decode", "validate")
+    expected = ("deadline", "drain", "authenticate", "authorise", "decode", "validate", "limits")
 
     assert {bench.methods[kind].stages for kind in KINDS} == {expected}
 
 
 def test_a_method_has_only_the_stages_that_its_policy_asks_for(bench: Bench) -> None:
-    assert bench.methods["EchoOpen"].stages == ("deadline", "drain", "decode", "validate")
-    assert bench.methods["EchoSmall"].stages[-1] == "limits"
+    assert bench.methods["EchoOpen"].stages == ("deadline", "drain", "decode", "validate", "limits")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,6 +98,19 @@ async def test_sizes_are_checked_at_the_bound_and_one_past_it(bench: Bench) -> N
     assert too_large.reason == too_large_answer.reason == "MESSAGE_TOO_LARGE"
     assert "request has 66 bytes and may have 64" in too_large.status.message
     assert "response has" in too_large_answer.status.message
+
+
+@pytest.mark.parametrize("kind", ["Echo", "Chat"])
+async def test_a_response_above_the_default_of_4_mib_is_refused(bench: Bench, kind: str) -> None:
+    room = 4 * 1024 * 1024 - len(EchoResponse(text="a", tenant="tenant-a").SerializeToString())
+    at_the_bound = EchoRequest(text="a", payload=bytes(room - 5))
+    one_past_it = EchoRequest(text="a", payload=bytes(room - 4))
+
+    (answer,) = await run(bench.methods[kind], bench.call(kind), at_the_bound)
+    refused = await fail(bench.methods[kind], bench.call(kind), one_past_it)
+
+    assert answer.ByteSize() == 4 * 1024 * 1024
+    assert refused.reason == "MESSAGE_TOO_LARGE"
 
 
 async def test_a_caller_needs_any_one_of_several_scopes(bench: Bench) -> None:

@@ -8,10 +8,8 @@ from bedplate.pipeline.call import Call
 from bedplate.pipeline.stage import Parts, Stage
 
 
-def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
-    """Refuse a response that is too large; None where the door's own limit is enough."""
-    if not policy.options.limits.response_bytes:
-        return None
+def compile(policy: MethodPolicy, parts: Parts) -> Stage:
+    """Refuse a response that is too large, with a reason; the caller's own limit would give none."""
     limit = policy.response_bytes
 
     def response(call: Call, message: Message) -> None:
