@@ -50,7 +50,9 @@ async def test_bytes_that_are_no_message_are_refused_as_malformed(client: EchoCl
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
 
 
-async def test_a_method_that_does_not_exist_is_refused_and_the_caller_told_what_to_check(client: EchoClient) -> None:
+async def test_a_method_that_does_not_exist_is_refused_and_the_caller_told_what_to_check(
+    client: EchoClient,
+) -> None:
     refused = await client.refusal("Sing", b"")
 
     assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_NOT_FOUND")
@@ -201,7 +203,9 @@ async def test_our_own_deadline_ends_the_handler_and_answers(
 async def test_a_long_refusal_fits_into_the_8_kib_of_metadata_that_clients_take(
     client: EchoClient, handlers: echo.Handlers
 ) -> None:
-    violations = [Violation(f"lines[{number}].text", "This is wrong, say it better. " * 4) for number in range(50)]
+    violations = [
+        Violation(f"lines[{number}].text", "This is wrong, say it better. " * 4) for number in range(50)
+    ]
 
     async def refuse(call: Call) -> None:
         raise Refusal(Kind.NOT_FOUND, "ECHO_NOT_FOUND", "ß" * 9_000, violations=violations, fact="x" * 9_000)
