@@ -253,7 +253,7 @@ CALLER = {
         "UNIMPLEMENTED",
         501,
         "METHOD_NOT_FOUND",
-        ("Nothing", "check its name against the contract"),
+        ("check its name against the contract",),
     ),
     "a service that there is none of": Bad(
         replace(GOOD, path="/bedplate.nothing.v1.NothingService/Get", http=None),

@@ -9,7 +9,6 @@ from bedplate.telemetry.recorder import Recorder, Telemetry
 
 # What callers make up must not become labels of metrics.
 LABEL = "unknown"
-NAME_MAX = 200  # characters of it that are sent back
 
 
 class Refuses(Protocol):
@@ -30,15 +29,15 @@ class UnknownMethod:
     def refuse(self, call: Call) -> Failure:
         """The answer to a call; it is recorded."""
         self._recorder.begin(call)
-        failure = self._failures.from_exception(no_such_method(call.method), call)
+        failure = self._failures.from_exception(no_such_method(), call)
         self._recorder.end(call, failure.code, failure.reason)
         return failure
 
 
-def no_such_method(name: str) -> Refusal:
-    """What callers of a method that does not exist are told."""
+def no_such_method() -> Refusal:
+    """What callers of a method that does not exist are told; its name is not repeated, nor always known."""
     return Refusal(
         Kind.UNSUPPORTED,
         "METHOD_NOT_FOUND",
-        f"There is no method {name[:NAME_MAX]} here; check its name against the contract.",
+        "There is no such method here; check its name against the contract.",
     )

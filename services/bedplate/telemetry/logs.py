@@ -162,7 +162,9 @@ class BridgeHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        # grpcio fills its messages with what callers sent, such as a key that it could not read.
+        message = str(record.msg) if record.name.startswith("grpc") else record.getMessage()
+        fields: dict[str, Any] = {"logger": record.name, "message": message}
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
         self._writer.write(record.levelname.lower(), "library", fields)

@@ -22,6 +22,7 @@ from bedplate.pipeline.unknown import UnknownMethod
 from bedplate.settings import Settings, parse_address
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.grpc_options import server_options
+from bedplate.transport.grpc_server import make_server
 from bedplate.transport.grpc_status import trailers
 from bedplate.transport.metadata import Sent
 
@@ -81,7 +82,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         """
         address = parse_address(self._settings.grpc_address)
         methods = self._methods.values()
-        server = grpc.aio.server(handlers=[self], options=server_options(self._settings, methods))
+        server = make_server(self, self._methods, server_options(self._settings, methods))
         try:
             if self._credentials is None:
                 bound = server.add_insecure_port(str(address))

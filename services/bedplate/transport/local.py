@@ -113,7 +113,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _refuse(call: Call) -> Failure:
-    return FailureMaker({}, domain="bedplate", strict=False).from_exception(no_such_method(call.method), call)
+    return FailureMaker({}, domain="bedplate", strict=False).from_exception(no_such_method(), call)
 
 
 class _Callable:
