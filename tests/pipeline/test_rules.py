@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedplate.ledger.v1 import ledger_pb2
-from bedplate.pipeline.rules import plain_check
+from bedplate.pipeline.rules import _is_quick, plain_check
 from bedplate.pipeline.stages.validate import _plan
 from bedplate.rates.v1 import rates_pb2
 from tests.bench import contract
@@ -142,3 +142,21 @@ def test_a_rule_of_another_kind_is_left_to_protovalidate() -> None:
     """Account has a CEL rule, so that every account is protovalidate's to judge."""
     assert plain_check(ledger_pb2.Account.DESCRIPTOR) is None
     assert plain_check(ledger_pb2.CreateAccountRequest.DESCRIPTOR) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "quick"),
+    [
+        ("^[a-z]+$", True),
+        ("^[a-z0-9][a-z0-9._-]{0,63}$", True),
+        ("^[a-z]+(:[a-z]+)*$", True),
+        ("^([0-9]{4}-[0-9]{2})?$", True),
+        ("^(a+)+$", False),
+        ("^([a-z]+)*$", False),
+        ("^(a[a-z]+)*$", False),
+        ("^([a-z]*){2,}$", False),
+        ("^(:[a-z:]+)*$", False),
+    ],
+)
+def test_a_pattern_that_a_value_could_keep_busy_is_left_to_protovalidate(pattern: str, quick: bool) -> None:
+    assert _is_quick(pattern) is quick

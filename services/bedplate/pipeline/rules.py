@@ -28,6 +28,12 @@ Plain = Callable[[Any], bool]
 _SAME_PATTERN = re.compile(r"(?:[A-Za-z0-9 _:;,@/^$|()\[\]{}+*?.-]|\\[.\-/dws]|\\x[0-9a-f]{2})*", re.ASCII)
 _DIFFERENT = re.compile(r"\(\?|\[\[|\[\]|\[\^\]|[*+?}]\+|--|\|\|")
 
+# A repeated group that itself repeats can make a backtracking matcher take
+# exponential time, unless each round begins with a character that the rest of
+# the group cannot take, such as `(:[a-z]+)*`.
+_NESTED = re.compile(r"[+*}?]\)[+*{]")
+_SEPARATED = re.compile(r"\((?P<first>[^\[\]()\\^$|.*+?{}])\[(?P<rest>[^\[\]\\^]+)\][+*]\)[+*{]")
+
 _NUMBERS = frozenset(
     {"int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64"}
 )
@@ -230,12 +236,27 @@ def _string(rules: validate_pb2.StringRules) -> Plain | None:
         return _Length(least, most)
     if not _SAME_PATTERN.fullmatch(rules.pattern) or _DIFFERENT.search(rules.pattern):
         return None
+    if not _is_quick(rules.pattern):
+        return None
     search = re.compile(rules.pattern, re.ASCII).search
 
     def keeps(value: str) -> bool:
         return least <= len(value) <= most and search(value) is not None and "\n" not in value
 
     return keeps
+
+
+def _is_quick(pattern: str) -> bool:
+    """Whether Python's matcher cannot be made to take exponential time by a value."""
+    separated = [
+        match for match in _SEPARATED.finditer(pattern) if _is_outside(match["first"], match["rest"])
+    ]
+    return len(_NESTED.findall(pattern)) == len(separated)
+
+
+def _is_outside(first: str, rest: str) -> bool:
+    """Whether a character is outside of a class, which is written without its brackets."""
+    return re.fullmatch(f"[{rest}]", first) is None
 
 
 def _number(rules: Any) -> Plain | None:
