@@ -15,6 +15,7 @@ Row = Sequence[Any]
 
 _NAME = re.compile(r"(?<!:):(\w+)")
 _ANY = re.compile(r"= ANY\(:(\w+)\)")
+_LOCK = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b(?: SKIP LOCKED| NOWAIT)?")
 
 
 class Statement:
@@ -28,6 +29,9 @@ class Statement:
         sqlite = " ".join((sqlite or text).split())
         self._lists = _ANY.findall(sqlite)
         self._sqlite = _ANY.sub(r"IN (SELECT value FROM json_each(:\1))", sqlite)
+        if lock := _LOCK.search(text):
+            # SQLite has no row locks and skips comments; a simulated database reads this one.
+            self._sqlite += f" /* {lock[0]} */"
 
     def rows(self, connection: sa.Connection, **values: Any) -> Sequence[Any]:
         """Run it; its rows."""

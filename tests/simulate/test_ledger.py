@@ -1,0 +1,52 @@
+"""The ledger keeps its promises in whatever order things happen, and mistakes are found."""
+
+import time
+
+import pytest
+
+from bedplate.testing.simulate import Sabotage, SimulationFailed, simulate
+from tests.simulate.ledger import posting
+
+# Each is found when it is built in on purpose; nothing of it is in the ledger's code.
+PLANTED = {
+    "missing-lock": Sabotage(without_locks_of=frozenset({"ledger_ledgers"})),
+    "early-commit": Sabotage(answer_early=True),
+}
+
+
+@pytest.mark.parametrize("serial", [False, True], ids=["row-locks", "one-writer"])
+def test_posting_holds_its_invariants_in_every_order(serial):
+    """LG-01 to 03, LG-05, 06, 08, 10 and 12, with crashes and retries between any two statements."""
+    simulate(posting(serial=serial), seeds=range(50 if serial else 300))
+
+
+@pytest.mark.soak
+def test_posting_holds_its_invariants_in_ten_thousand_orders():
+    report = simulate(posting(), seeds=range(10_000))
+
+    print(report)
+    assert report.seeds == 10_000
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found_within_1000_seeds_and_replays_from_its_seed(name):
+    planted = posting(sabotage=PLANTED[name])
+
+    with pytest.raises(SimulationFailed) as found:
+        simulate(planted, seeds=range(1_000))
+
+    seed = found.value.seed
+    for _ in range(2):
+        with pytest.raises(SimulationFailed) as again:
+            simulate(planted, seed=seed)
+        assert str(again.value) == str(found.value)
+        assert again.value.trace == found.value.trace
+    assert simulate(posting(), seed=seed).seeds == 1
+
+
+def test_thousands_of_orders_are_tried_in_a_minute():
+    started = time.process_time()
+    simulate(posting(), seeds=range(1_000, 1_100))
+
+    cpu_s = time.process_time() - started
+    assert cpu_s < 3.0, f"{cpu_s} s for 100 seeds"  # 0.7 s on two busy cores
