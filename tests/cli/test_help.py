@@ -16,6 +16,8 @@ COMMANDS = [
     ("key", "create"),
     ("key", "list"),
     ("key", "revoke"),
+    ("ledger", "import"),
+    ("ledger", "balance"),
     ("rates", "import"),
 ]
 

@@ -10,7 +10,7 @@ except ModuleNotFoundError:  # the base distribution is for callers and has no c
 
 from typer.core import TyperGroup
 
-from bedplate.cli import call, generate, key, migrate, new, rates, serve, up, why
+from bedplate.cli import call, generate, key, ledger, migrate, new, rates, serve, up, why
 from bedplate.cli.exits import explain
 from bedplate.transport.tuning import tune
 
@@ -49,6 +49,7 @@ app.command("why", epilog=why.EXAMPLES)(why.why)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 app.add_typer(new.app, name="new")
 app.add_typer(key.app, name="key")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(rates.app, name="rates")
 
 
