@@ -9,22 +9,26 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from bedplate.data import Database
+from bedplate.services.ledger import expiry, holding
 from bedplate.services.ledger.closing import close
 from bedplate.services.ledger.domain import (
     Account,
     AccountType,
     Balance,
+    Capture,
     Currency,
     Entry,
+    Hold,
     Ledger,
     Mode,
+    NewHold,
     NewTransaction,
     Outcome,
     Side,
     Transaction,
 )
 from bedplate.services.ledger.posting import Reversal, post, reverse
-from bedplate.services.ledger.store import books, journal
+from bedplate.services.ledger.store import books, holds, journal
 
 EUR = Currency("EUR", 2)
 JPY = Currency("JPY", 0)
@@ -92,6 +96,72 @@ class Bookkeeper:
             return reverse(connection, self.tenant_id, self.ledger_id, reversal, now_us)
 
         return await self.database.transact(work)
+
+    async def hold(
+        self,
+        hold_id: str,
+        debit: str,
+        credit: str,
+        amount_minor: int,
+        *,
+        expire_us: int | None = None,
+        now_us: int = NOW_US,
+    ) -> tuple[Hold, bool]:
+        """Set an amount aside in a transaction of its own."""
+        wanted = NewHold(hold_id, debit, credit, amount_minor, expire_us)
+
+        def work(connection: sa.Connection) -> tuple[Hold, bool]:
+            return holding.create(connection, self.tenant_id, self.ledger_id, wanted, now_us)
+
+        return await self.database.transact(work)
+
+    async def capture(
+        self, hold_id: str, transaction_id: str, amount_minor: int | None = None, *, now_us: int = NOW_US
+    ) -> tuple[Outcome, Hold]:
+        """Capture a hold in a transaction of its own."""
+        wanted = Capture(hold_id, transaction_id, amount_minor)
+
+        def work(connection: sa.Connection) -> tuple[Outcome, Hold]:
+            return holding.capture(connection, self.tenant_id, self.ledger_id, wanted, now_us)
+
+        return await self.database.transact(work)
+
+    async def release(self, hold_id: str, *, now_us: int = NOW_US) -> Hold:
+        """Release a hold in a transaction of its own."""
+
+        def work(connection: sa.Connection) -> Hold:
+            return holding.release(connection, self.tenant_id, self.ledger_id, hold_id, now_us)
+
+        return await self.database.transact(work)
+
+    async def expire(self, *, now_us: int) -> int:
+        """Give back what has expired, in a transaction of its own; how many holds that were."""
+
+        def work(connection: sa.Connection) -> int:
+            return expiry.expire(connection, self.tenant_id, self.ledger_id, now_us)[1]
+
+        return await self.database.transact(work)
+
+    async def stored_hold(self, hold_id: str) -> Hold:
+        """A hold as it is noted."""
+
+        def work(connection: sa.Connection) -> Hold:
+            return holds.find_holds(connection, self.tenant_id, self.ledger_id, [hold_id])[hold_id]
+
+        return await self.database.read(work)
+
+    async def current_balance(self, account_id: str, now_us: int) -> Balance:
+        """An account's balance as a caller reads it at a time."""
+
+        def work(connection: sa.Connection) -> Balance:
+            head = books.find_head(connection, self.tenant_id, self.ledger_id)
+            assert head is not None
+            found = expiry.current_balances(
+                connection, self.tenant_id, self.ledger_id, head, [account_id], now_us, lock=False
+            )
+            return found[account_id]
+
+        return await self.database.read(work)
 
     async def close(self, account_id: str, *, now_us: int = NOW_US) -> Account:
         """Close an account in a transaction of its own."""

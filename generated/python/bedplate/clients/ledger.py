@@ -193,7 +193,9 @@ class AsyncLedgerClient(AsyncClient):
     ) -> ledger_pb2.CloseAccountResponse:
         """Closes an account: nothing is posted to it from then on. Its balance stays
         as it is, and it is never opened again. Closing it again answers the same.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION ACCOUNT_HAS_HOLDS (a hold
+        on it is pending).
 
         Args:
             request: The whole request, instead of its fields.
@@ -228,7 +230,7 @@ class AsyncLedgerClient(AsyncClient):
         The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
         10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
         DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
-        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING. Then each transaction, in order, as if those before it
         had been posted, is refused with the first of: ALREADY_EXISTS
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
@@ -279,7 +281,8 @@ class AsyncLedgerClient(AsyncClient):
         and may itself be reversed, which does not make the first one reversible
         again. The same reversal_id again, with the same content, answers as it
         did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
-        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, NOT_FOUND
+        TRANSACTION_NOT_FOUND,
         ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
         metadata names the first field that differs), FAILED_PRECONDITION
         ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
@@ -367,6 +370,212 @@ class AsyncLedgerClient(AsyncClient):
             "page_token": page_token,
         }
         return self._pages("ListTransactions", "transactions", request, fields, timeout_s)
+
+    async def create_hold(
+        self,
+        request: ledger_pb2.CreateHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold: ledger_pb2.Hold | None = None,
+        validate_only: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CreateHoldResponse:
+        """Sets an amount aside: it counts against the limits of both accounts as if
+        it had been posted, until the hold is captured, released or expired. The
+        same hold_id again, with the same content, answers the hold as it is now.
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (expire_time is no time),
+        NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, ALREADY_EXISTS
+        HOLD_EXISTS (another content under this id; the metadata names the first
+        field that differs), INVALID_ARGUMENT INVALID_REQUEST (expire_time has
+        passed), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES, NOT_FOUND
+        ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION (the accounts
+        hold two currencies), FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE
+        BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold: The new hold.
+            validate_only: True: nothing is set aside; the answer tells what would be now.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold": hold,
+            "validate_only": validate_only,
+        }
+        response: ledger_pb2.CreateHoldResponse = await self._unary("CreateHold", request, fields, timeout_s)
+        return response
+
+    async def capture_hold(
+        self,
+        request: ledger_pb2.CaptureHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold_id: str | None = None,
+        transaction_id: str | None = None,
+        amount_minor: int | None = None,
+        effective_time: timestamp_pb2.Timestamp | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        validate_only: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CaptureHoldResponse:
+        """Posts a hold's amount, or less, as a transaction, and gives back the rest. A
+        hold is captured once. The same transaction_id again, with the same content,
+        answers as it did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (effective_time is no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE
+        HOLDS_EXPIRING, NOT_FOUND HOLD_NOT_FOUND, ALREADY_EXISTS
+        TRANSACTION_EXISTS (another content under transaction_id; the metadata names
+        the first field that differs), FAILED_PRECONDITION HOLD_RESOLVED (the
+        metadata names its state), OUT_OF_RANGE CAPTURE_EXCEEDS_HOLD (the metadata
+        names what is held).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold_id: The hold.
+            transaction_id: The id of the transaction that is posted. Chosen by the caller, or made by the
+                client.
+            amount_minor: What to capture, smallest units, from 1 to what is held; the rest is given back.
+                Left out: all of it. To capture nothing, release the hold.
+            effective_time: When the transaction took place, for the books. Left out: when it is posted.
+            description: For people; up to 512 characters, none of them NUL.
+            metadata: What else the caller wants to keep with it: at most 32 pairs, keys of 1 to 64 and values
+                of up to 512 characters, none of them NUL.
+            validate_only: True: nothing is posted; the answer tells what would be posted now.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold_id": hold_id,
+            "transaction_id": transaction_id,
+            "amount_minor": amount_minor,
+            "effective_time": effective_time,
+            "description": description,
+            "metadata": metadata,
+            "validate_only": validate_only,
+        }
+        response: ledger_pb2.CaptureHoldResponse = await self._unary(
+            "CaptureHold", request, fields, timeout_s
+        )
+        return response
+
+    async def release_hold(
+        self,
+        request: ledger_pb2.ReleaseHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ReleaseHoldResponse:
+        """Gives back what a hold has set aside. Releasing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND HOLD_NOT_FOUND, FAILED_PRECONDITION HOLD_RESOLVED (it was captured
+        or has expired).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold_id: The hold.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold_id": hold_id,
+        }
+        response: ledger_pb2.ReleaseHoldResponse = await self._unary(
+            "ReleaseHold", request, fields, timeout_s
+        )
+        return response
+
+    async def expire_holds(
+        self,
+        request: ledger_pb2.ExpireHoldsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ExpireHoldsResponse:
+        """Gives back what holds have set aside whose time has come, at most 1000 of
+        them. Nobody needs to call it: whatever touches a ledger does so first. A
+        job that calls it keeps that work small. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        response: ledger_pb2.ExpireHoldsResponse = await self._unary(
+            "ExpireHolds", request, fields, timeout_s
+        )
+        return response
+
+    async def get_hold(
+        self,
+        request: ledger_pb2.GetHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetHoldResponse:
+        """Reads a hold. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        HOLD_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold_id: The hold.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold_id": hold_id,
+        }
+        response: ledger_pb2.GetHoldResponse = await self._unary("GetHold", request, fields, timeout_s)
+        return response
+
+    def list_holds(
+        self,
+        request: ledger_pb2.ListHoldsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        states: Iterable[ledger_pb2.HoldState.ValueType] | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncPages[ledger_pb2.Hold, ledger_pb2.ListHoldsResponse]:
+        """Lists the holds of a ledger, or of one account, by id. Refuses with
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: Only holds that debit or credit this account. Left out: all.
+            states: Only holds in these states. Left out: all.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "states": states,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListHolds", "holds", request, fields, timeout_s)
 
     async def get_balance(
         self,
@@ -661,7 +870,9 @@ class LedgerClient(Client):
     ) -> ledger_pb2.CloseAccountResponse:
         """Closes an account: nothing is posted to it from then on. Its balance stays
         as it is, and it is never opened again. Closing it again answers the same.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION ACCOUNT_HAS_HOLDS (a hold
+        on it is pending).
 
         Args:
             request: The whole request, instead of its fields.
@@ -694,7 +905,7 @@ class LedgerClient(Client):
         The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
         10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
         DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
-        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING. Then each transaction, in order, as if those before it
         had been posted, is refused with the first of: ALREADY_EXISTS
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
@@ -745,7 +956,8 @@ class LedgerClient(Client):
         and may itself be reversed, which does not make the first one reversible
         again. The same reversal_id again, with the same content, answers as it
         did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
-        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, NOT_FOUND
+        TRANSACTION_NOT_FOUND,
         ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
         metadata names the first field that differs), FAILED_PRECONDITION
         ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
@@ -833,6 +1045,206 @@ class LedgerClient(Client):
             "page_token": page_token,
         }
         return self._pages("ListTransactions", "transactions", request, fields, timeout_s)
+
+    def create_hold(
+        self,
+        request: ledger_pb2.CreateHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold: ledger_pb2.Hold | None = None,
+        validate_only: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CreateHoldResponse:
+        """Sets an amount aside: it counts against the limits of both accounts as if
+        it had been posted, until the hold is captured, released or expired. The
+        same hold_id again, with the same content, answers the hold as it is now.
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (expire_time is no time),
+        NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, ALREADY_EXISTS
+        HOLD_EXISTS (another content under this id; the metadata names the first
+        field that differs), INVALID_ARGUMENT INVALID_REQUEST (expire_time has
+        passed), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES, NOT_FOUND
+        ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION (the accounts
+        hold two currencies), FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE
+        BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold: The new hold.
+            validate_only: True: nothing is set aside; the answer tells what would be now.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold": hold,
+            "validate_only": validate_only,
+        }
+        response: ledger_pb2.CreateHoldResponse = self._unary("CreateHold", request, fields, timeout_s)
+        return response
+
+    def capture_hold(
+        self,
+        request: ledger_pb2.CaptureHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold_id: str | None = None,
+        transaction_id: str | None = None,
+        amount_minor: int | None = None,
+        effective_time: timestamp_pb2.Timestamp | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        validate_only: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.CaptureHoldResponse:
+        """Posts a hold's amount, or less, as a transaction, and gives back the rest. A
+        hold is captured once. The same transaction_id again, with the same content,
+        answers as it did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (effective_time is no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE
+        HOLDS_EXPIRING, NOT_FOUND HOLD_NOT_FOUND, ALREADY_EXISTS
+        TRANSACTION_EXISTS (another content under transaction_id; the metadata names
+        the first field that differs), FAILED_PRECONDITION HOLD_RESOLVED (the
+        metadata names its state), OUT_OF_RANGE CAPTURE_EXCEEDS_HOLD (the metadata
+        names what is held).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold_id: The hold.
+            transaction_id: The id of the transaction that is posted. Chosen by the caller, or made by the
+                client.
+            amount_minor: What to capture, smallest units, from 1 to what is held; the rest is given back.
+                Left out: all of it. To capture nothing, release the hold.
+            effective_time: When the transaction took place, for the books. Left out: when it is posted.
+            description: For people; up to 512 characters, none of them NUL.
+            metadata: What else the caller wants to keep with it: at most 32 pairs, keys of 1 to 64 and values
+                of up to 512 characters, none of them NUL.
+            validate_only: True: nothing is posted; the answer tells what would be posted now.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold_id": hold_id,
+            "transaction_id": transaction_id,
+            "amount_minor": amount_minor,
+            "effective_time": effective_time,
+            "description": description,
+            "metadata": metadata,
+            "validate_only": validate_only,
+        }
+        response: ledger_pb2.CaptureHoldResponse = self._unary("CaptureHold", request, fields, timeout_s)
+        return response
+
+    def release_hold(
+        self,
+        request: ledger_pb2.ReleaseHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ReleaseHoldResponse:
+        """Gives back what a hold has set aside. Releasing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND HOLD_NOT_FOUND, FAILED_PRECONDITION HOLD_RESOLVED (it was captured
+        or has expired).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold_id: The hold.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold_id": hold_id,
+        }
+        response: ledger_pb2.ReleaseHoldResponse = self._unary("ReleaseHold", request, fields, timeout_s)
+        return response
+
+    def expire_holds(
+        self,
+        request: ledger_pb2.ExpireHoldsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ExpireHoldsResponse:
+        """Gives back what holds have set aside whose time has come, at most 1000 of
+        them. Nobody needs to call it: whatever touches a ledger does so first. A
+        job that calls it keeps that work small. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        response: ledger_pb2.ExpireHoldsResponse = self._unary("ExpireHolds", request, fields, timeout_s)
+        return response
+
+    def get_hold(
+        self,
+        request: ledger_pb2.GetHoldRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        hold_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.GetHoldResponse:
+        """Reads a hold. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        HOLD_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            hold_id: The hold.
+            timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "hold_id": hold_id,
+        }
+        response: ledger_pb2.GetHoldResponse = self._unary("GetHold", request, fields, timeout_s)
+        return response
+
+    def list_holds(
+        self,
+        request: ledger_pb2.ListHoldsRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_id: str | None = None,
+        states: Iterable[ledger_pb2.HoldState.ValueType] | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Pages[ledger_pb2.Hold, ledger_pb2.ListHoldsResponse]:
+        """Lists the holds of a ledger, or of one account, by id. Refuses with
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_id: Only holds that debit or credit this account. Left out: all.
+            states: Only holds in these states. Left out: all.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_id": account_id,
+            "states": states,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("ListHolds", "holds", request, fields, timeout_s)
 
     def get_balance(
         self,

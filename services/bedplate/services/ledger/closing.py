@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from bedplate.services.ledger import domain
 from bedplate.services.ledger.domain import Account, Head
+from bedplate.services.ledger.expiry import lock_head
 from bedplate.services.ledger.store import books
 
 
@@ -13,19 +14,19 @@ def close(connection: sa.Connection, tenant_id: str, ledger_id: str, account_id:
     """Close an account, or find it closed; what is posted afterwards sees that it is.
 
     Raises:
-        Refusal: LEDGER_NOT_FOUND or ACCOUNT_NOT_FOUND.
+        Refusal: LEDGER_NOT_FOUND, HOLDS_EXPIRING, ACCOUNT_NOT_FOUND or ACCOUNT_HAS_HOLDS.
     """
-    head = books.lock_head(connection, tenant_id, ledger_id)
-    if head is None:
-        raise domain.ledger_not_found(ledger_id)
+    head = lock_head(connection, tenant_id, ledger_id, now_us)
     balance = books.find_balance(connection, tenant_id, ledger_id, account_id)
     if balance is None:
         raise domain.account_not_found(account_id, "account_id")
     account = balance.account
     if account.close_time_us is not None:
         return account
+    if balance.debits_pending_minor or balance.credits_pending_minor:
+        raise domain.account_has_holds(account)
     # Later than all that was posted to it, so that the log tells which was first.
     time_us = max(now_us, head.time_us + 1)
     books.close_account(connection, tenant_id, ledger_id, account_id, close_time_us=time_us)
-    books.save_head(connection, tenant_id, ledger_id, Head(head.sequence, time_us))
+    books.save_head(connection, tenant_id, ledger_id, Head(head.sequence, time_us, head.due_us))
     return dataclasses.replace(account, close_time_us=time_us)

@@ -57,7 +57,7 @@ def new_account(message: pb.Account, create_time_us: int) -> Account:
         credits_must_not_exceed_debits=message.credits_must_not_exceed_debits,
         display_name=message.display_name,
         create_time_us=create_time_us,
-        metadata=_metadata(message.metadata),
+        metadata=metadata_of(message.metadata),
     )
 
 
@@ -75,7 +75,7 @@ def new_reversal(message: pb.ReverseTransactionRequest) -> Reversal:
         message.reversal_id,
         effective_us,
         message.description,
-        _metadata(message.metadata),
+        metadata_of(message.metadata),
     )
 
 
@@ -98,7 +98,7 @@ def to_ledger(ledger: Ledger) -> pb.Ledger:
     return pb.Ledger(
         ledger_id=ledger.ledger_id,
         display_name=ledger.display_name,
-        create_time=_timestamp(ledger.create_time_us),
+        create_time=timestamp(ledger.create_time_us),
     )
 
 
@@ -112,9 +112,9 @@ def to_account(account: Account) -> pb.Account:
         debits_must_not_exceed_credits=account.debits_must_not_exceed_credits,
         credits_must_not_exceed_debits=account.credits_must_not_exceed_debits,
         display_name=account.display_name,
-        create_time=_timestamp(account.create_time_us),
+        create_time=timestamp(account.create_time_us),
         metadata=dict(account.metadata),
-        close_time=None if account.close_time_us is None else _timestamp(account.close_time_us),
+        close_time=None if account.close_time_us is None else timestamp(account.close_time_us),
     )
 
 
@@ -131,6 +131,9 @@ def to_balance(balance: Balance) -> pb.Balance:
         debits_minor=balance.debits_minor,
         credits_minor=balance.credits_minor,
         balance_minor=balance.balance_minor,
+        debits_pending_minor=balance.debits_pending_minor,
+        credits_pending_minor=balance.credits_pending_minor,
+        available_minor=balance.available_minor,
     )
 
 
@@ -149,12 +152,13 @@ def to_transaction(transaction: Transaction) -> pb.Transaction:
     return pb.Transaction(
         transaction_id=transaction.transaction_id,
         entries=[_to_entry(entry) for entry in transaction.entries],
-        effective_time=_timestamp(transaction.effective_us),
+        effective_time=timestamp(transaction.effective_us),
         description=transaction.description,
-        create_time=_timestamp(transaction.create_time_us),
+        create_time=timestamp(transaction.create_time_us),
         sequence=transaction.sequence,
         metadata=dict(transaction.metadata),
         reverses_id=transaction.reverses_id,
+        captures_id=transaction.captures_id,
     )
 
 
@@ -165,8 +169,8 @@ def to_placed_entry(placed: PlacedEntry) -> pb.PostedEntry:
         sequence=placed.sequence,
         index=placed.index,
         entry=_to_entry(placed.entry),
-        effective_time=_timestamp(placed.effective_us),
-        create_time=_timestamp(placed.create_time_us),
+        effective_time=timestamp(placed.effective_us),
+        create_time=timestamp(placed.create_time_us),
     )
 
 
@@ -181,7 +185,7 @@ def _new_transaction(message: pb.Transaction, path: str) -> NewTransaction:
         ),
         effective_us=effective_us,
         description=message.description,
-        metadata=_metadata(message.metadata),
+        metadata=metadata_of(message.metadata),
     )
 
 
@@ -194,11 +198,13 @@ def _to_entry(entry: Entry) -> pb.Entry:
     )
 
 
-def _metadata(pairs: Mapping[str, str]) -> Metadata:
+def metadata_of(pairs: Mapping[str, str]) -> Metadata:
+    """The metadata of a message, in the order of its keys."""
     return tuple(sorted(pairs.items()))
 
 
-def _timestamp(time_us: int) -> Timestamp:
+def timestamp(time_us: int) -> Timestamp:
+    """The message of a time."""
     seconds, rest_us = divmod(time_us, 1_000_000)
     return Timestamp(seconds=seconds, nanos=rest_us * 1000)
 

@@ -14,8 +14,8 @@ def renamed(refusal: Refusal, names: Mapping[str, str]) -> Refusal:
 
     Args:
         refusal: Its fields are named as in PostTransactionsRequest.
-        names: The request's own field for a field of the transaction; others
-            are called the same in both.
+        names: The request's own field for a field of the transaction, by its
+            whole path or its first part; others are called the same in both.
     """
 
     def rename(path: str) -> str:
@@ -23,7 +23,7 @@ def renamed(refusal: Refusal, names: Mapping[str, str]) -> Refusal:
         if found is None:
             return path
         name, rest = found.groups()
-        return names.get(name, name + rest)
+        return names.get(name + rest) or names.get(name, name + rest)
 
     facts = {name: rename(value) if name == "field" else value for name, value in refusal.facts.items()}
     return Refusal(

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from bedplate.services.ledger import domain
 from bedplate.services.ledger.domain import Books, Head, Metadata, Mode, NewTransaction, Outcome, Posting
-from bedplate.services.ledger.store import books, journal
+from bedplate.services.ledger.expiry import current_balances, lock_head
+from bedplate.services.ledger.store import books, holds, journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,18 @@ def post(
         One outcome for each transaction, in order.
 
     Raises:
-        Refusal: INVALID_REQUEST (too many entries), DUPLICATE_TRANSACTION_ID or
-            LEDGER_NOT_FOUND; with ATOMIC also TRANSACTION_EXISTS,
+        Refusal: INVALID_REQUEST (too many entries), DUPLICATE_TRANSACTION_ID,
+            LEDGER_NOT_FOUND or HOLDS_EXPIRING; with ATOMIC also TRANSACTION_EXISTS,
             ALREADY_REVERSED, ACCOUNT_ON_BOTH_SIDES, ACCOUNT_NOT_FOUND,
             UNBALANCED_TRANSACTION, ACCOUNT_CLOSED, BALANCE_OVERFLOW or
             LIMIT_EXCEEDED. Fields are named as in PostTransactionsRequest.
     """
     domain.check_batch(transactions)
-    head = _head(connection, tenant_id, ledger_id, lock=not rehearse)
-    known = _books(connection, tenant_id, ledger_id, head, transactions, lock=not rehearse)
+    head = find_head(connection, tenant_id, ledger_id, now_us, lock=not rehearse)
+    known = books_for(connection, tenant_id, ledger_id, head, transactions, now_us, lock=not rehearse)
     posting = domain.post(transactions, known, now_us, mode)
     if not rehearse:
-        _write(connection, tenant_id, ledger_id, posting)
+        write(connection, tenant_id, ledger_id, posting)
     return posting.outcomes
 
 
@@ -85,12 +86,12 @@ def reverse(
     """Post the mirror of a transaction, once; connection and time are as for `post`.
 
     Raises:
-        Refusal: LEDGER_NOT_FOUND, TRANSACTION_NOT_FOUND, TRANSACTION_EXISTS,
-            ALREADY_REVERSED, ACCOUNT_CLOSED, BALANCE_OVERFLOW or
+        Refusal: LEDGER_NOT_FOUND, HOLDS_EXPIRING, TRANSACTION_NOT_FOUND,
+            TRANSACTION_EXISTS, ALREADY_REVERSED, ACCOUNT_CLOSED, BALANCE_OVERFLOW or
             LIMIT_EXCEEDED. Fields are named as in PostTransactionsRequest, with
             the reversal as the only transaction.
     """
-    head = _head(connection, tenant_id, ledger_id, lock=not rehearse)
+    head = find_head(connection, tenant_id, ledger_id, now_us, lock=not rehearse)
     ids = [reversal.transaction_id]
     original = journal.find_transactions(connection, tenant_id, ledger_id, ids).get(reversal.transaction_id)
     if original is None:
@@ -102,27 +103,34 @@ def reverse(
         description=reversal.description,
         metadata=reversal.metadata,
     )
-    known = _books(connection, tenant_id, ledger_id, head, [new], lock=not rehearse)
+    known = books_for(connection, tenant_id, ledger_id, head, [new], now_us, lock=not rehearse)
     posting = domain.post([new], known, now_us, Mode.ATOMIC)
     if not rehearse:
-        _write(connection, tenant_id, ledger_id, posting)
+        write(connection, tenant_id, ledger_id, posting)
     return posting.outcomes[0]
 
 
-def _head(connection: sa.Connection, tenant_id: str, ledger_id: str, *, lock: bool) -> Head:
-    find = books.lock_head if lock else books.find_head
-    head = find(connection, tenant_id, ledger_id)
+def find_head(connection: sa.Connection, tenant_id: str, ledger_id: str, now_us: int, *, lock: bool) -> Head:
+    """Where a ledger ends; with `lock` it is locked, and what has expired in it is given back.
+
+    Raises:
+        Refusal: LEDGER_NOT_FOUND, or, with `lock`, HOLDS_EXPIRING.
+    """
+    if lock:
+        return lock_head(connection, tenant_id, ledger_id, now_us)
+    head = books.find_head(connection, tenant_id, ledger_id)
     if head is None:
         raise domain.ledger_not_found(ledger_id)
     return head
 
 
-def _books(
+def books_for(
     connection: sa.Connection,
     tenant_id: str,
     ledger_id: str,
     head: Head,
     transactions: Sequence[NewTransaction],
+    now_us: int,
     *,
     lock: bool,
 ) -> Books:
@@ -131,15 +139,18 @@ def _books(
     posted = journal.find_transactions(connection, tenant_id, ledger_id, ids)
     new = [transaction for transaction in transactions if transaction.transaction_id not in posted]
     account_ids = {entry.account_id for transaction in new for entry in transaction.entries}
-    find = books.lock_balances if lock else books.find_balances
-    balances = find(connection, tenant_id, ledger_id, account_ids) if account_ids else {}
+    balances = {}
+    if account_ids:
+        balances = current_balances(connection, tenant_id, ledger_id, head, account_ids, now_us, lock=lock)
     reversed_ids = [transaction.reverses_id for transaction in new if transaction.reverses_id]
     reversals = journal.find_reversals(connection, tenant_id, ledger_id, reversed_ids) if reversed_ids else {}
     return Books(head, posted, balances, reversals)
 
 
-def _write(connection: sa.Connection, tenant_id: str, ledger_id: str, posting: Posting) -> None:
+def write(connection: sa.Connection, tenant_id: str, ledger_id: str, posting: Posting) -> None:
+    """Write what a batch comes to; the ledger and the accounts are locked."""
     if posting.transactions:
         journal.insert_transactions(connection, tenant_id, ledger_id, posting.transactions)
+        holds.save_resolved(connection, tenant_id, ledger_id, posting.holds)
         books.save_balances(connection, tenant_id, ledger_id, posting.balances)
         books.save_head(connection, tenant_id, ledger_id, posting.head)

@@ -72,6 +72,18 @@ class _LedgerReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerRe
     """The account is closed."""
     LEDGER_REASON_ALREADY_REVERSED: _LedgerReason.ValueType  # 17
     """The transaction was reversed before."""
+    LEDGER_REASON_HOLD_NOT_FOUND: _LedgerReason.ValueType  # 18
+    """The ledger has no such hold."""
+    LEDGER_REASON_HOLD_EXISTS: _LedgerReason.ValueType  # 19
+    """Another hold has this id."""
+    LEDGER_REASON_HOLD_RESOLVED: _LedgerReason.ValueType  # 20
+    """The hold was captured, released or has expired."""
+    LEDGER_REASON_CAPTURE_EXCEEDS_HOLD: _LedgerReason.ValueType  # 21
+    """More would be captured than is held."""
+    LEDGER_REASON_ACCOUNT_HAS_HOLDS: _LedgerReason.ValueType  # 22
+    """A hold on the account is pending."""
+    LEDGER_REASON_HOLDS_EXPIRING: _LedgerReason.ValueType  # 23
+    """Very many holds expire at once, and are being given back."""
 
 class LedgerReason(_LedgerReason, metaclass=_LedgerReasonEnumTypeWrapper):
     """Reasons of the ledger."""
@@ -112,6 +124,18 @@ LEDGER_REASON_ACCOUNT_CLOSED: LedgerReason.ValueType  # 16
 """The account is closed."""
 LEDGER_REASON_ALREADY_REVERSED: LedgerReason.ValueType  # 17
 """The transaction was reversed before."""
+LEDGER_REASON_HOLD_NOT_FOUND: LedgerReason.ValueType  # 18
+"""The ledger has no such hold."""
+LEDGER_REASON_HOLD_EXISTS: LedgerReason.ValueType  # 19
+"""Another hold has this id."""
+LEDGER_REASON_HOLD_RESOLVED: LedgerReason.ValueType  # 20
+"""The hold was captured, released or has expired."""
+LEDGER_REASON_CAPTURE_EXCEEDS_HOLD: LedgerReason.ValueType  # 21
+"""More would be captured than is held."""
+LEDGER_REASON_ACCOUNT_HAS_HOLDS: LedgerReason.ValueType  # 22
+"""A hold on the account is pending."""
+LEDGER_REASON_HOLDS_EXPIRING: LedgerReason.ValueType  # 23
+"""Very many holds expire at once, and are being given back."""
 Global___LedgerReason: _TypeAlias = LedgerReason  # noqa: Y015
 
 class _Side:
@@ -173,6 +197,38 @@ ACCOUNT_TYPE_INCOME: AccountType.ValueType  # 4
 ACCOUNT_TYPE_EXPENSE: AccountType.ValueType  # 5
 """What was spent; grows on the debit side."""
 Global___AccountType: _TypeAlias = AccountType  # noqa: Y015
+
+class _HoldState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HoldStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOLD_STATE_UNSPECIFIED: _HoldState.ValueType  # 0
+    """Not sent."""
+    HOLD_STATE_PENDING: _HoldState.ValueType  # 1
+    """The amount is set aside."""
+    HOLD_STATE_CAPTURED: _HoldState.ValueType  # 2
+    """It was posted, wholly or in part; the rest was given back."""
+    HOLD_STATE_RELEASED: _HoldState.ValueType  # 3
+    """It was given back."""
+    HOLD_STATE_EXPIRED: _HoldState.ValueType  # 4
+    """It was given back because its time had come."""
+
+class HoldState(_HoldState, metaclass=_HoldStateEnumTypeWrapper):
+    """Where a hold stands."""
+
+HOLD_STATE_UNSPECIFIED: HoldState.ValueType  # 0
+"""Not sent."""
+HOLD_STATE_PENDING: HoldState.ValueType  # 1
+"""The amount is set aside."""
+HOLD_STATE_CAPTURED: HoldState.ValueType  # 2
+"""It was posted, wholly or in part; the rest was given back."""
+HOLD_STATE_RELEASED: HoldState.ValueType  # 3
+"""It was given back."""
+HOLD_STATE_EXPIRED: HoldState.ValueType  # 4
+"""It was given back because its time had come."""
+Global___HoldState: _TypeAlias = HoldState  # noqa: Y015
 
 class _BatchMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -425,6 +481,7 @@ class Transaction(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REVERSES_ID_FIELD_NUMBER: _builtins.int
+    CAPTURES_ID_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Chosen by the caller, or made by the client: 1 to 64 of letters, digits,
     `.`, `_`, `-`, `:`; a letter or digit first. The same id is the same
@@ -436,6 +493,8 @@ class Transaction(_message.Message):
     """Its place in the ledger, from 1."""
     reverses_id: _builtins.str
     """The transaction whose mirror it is; empty: it is no reversal."""
+    captures_id: _builtins.str
+    """The hold that it captures; empty: none."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
         """2 to 200 entries. An account may have several, all on one side."""
@@ -467,14 +526,119 @@ class Transaction(_message.Message):
         sequence: _builtins.int = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         reverses_id: _builtins.str = ...,
+        captures_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "effective_time", b"effective_time", "entries", b"entries", "metadata", b"metadata", "reverses_id", b"reverses_id", "sequence", b"sequence", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captures_id", b"captures_id", "create_time", b"create_time", "description", b"description", "effective_time", b"effective_time", "entries", b"entries", "metadata", b"metadata", "reverses_id", b"reverses_id", "sequence", b"sequence", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Transaction: _TypeAlias = Transaction  # noqa: Y015
+
+@_typing.final
+class Hold(_message.Message):
+    """An amount that is set aside to be posted from one account to another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    DEBIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CREDIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    CAPTURE_ID_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """Chosen by the caller, or made by the client: 1 to 64 of letters, digits,
+    `.`, `_`, `-`, `:`; a letter or digit first. The same id is the same hold.
+    """
+    debit_account_id: _builtins.str
+    """The account that a capture debits."""
+    credit_account_id: _builtins.str
+    """The account that a capture credits; of the same currency."""
+    amount_minor: _builtins.int
+    """Smallest units of the currency: 1 to 9223372036854775807."""
+    description: _builtins.str
+    """For people; up to 512 characters, none of them NUL."""
+    currency_code: _builtins.str
+    """The currency of both accounts."""
+    state: Global___HoldState.ValueType
+    """Where it stands."""
+    captured_minor: _builtins.int
+    """What was captured of it, smallest units."""
+    capture_id: _builtins.str
+    """The transaction that captured it; empty: none did."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires unless it is resolved before, kept to the microsecond. Left
+        out: never.
+        """
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else the caller wants to keep with it: at most 32 pairs, keys of 1 to
+        64 and values of up to 512 characters, none of them NUL.
+        """
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def resolve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was captured, released or expired; absent while it is pending."""
+
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+        debit_account_id: _builtins.str = ...,
+        credit_account_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        currency_code: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___HoldState.ValueType = ...,
+        resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        captured_minor: _builtins.int = ...,
+        capture_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "resolve_time", b"resolve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "capture_id", b"capture_id", "captured_minor", b"captured_minor", "create_time", b"create_time", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "description", b"description", "expire_time", b"expire_time", "hold_id", b"hold_id", "metadata", b"metadata", "resolve_time", b"resolve_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
 class Balance(_message.Message):
@@ -487,6 +651,9 @@ class Balance(_message.Message):
     DEBITS_MINOR_FIELD_NUMBER: _builtins.int
     CREDITS_MINOR_FIELD_NUMBER: _builtins.int
     BALANCE_MINOR_FIELD_NUMBER: _builtins.int
+    DEBITS_PENDING_MINOR_FIELD_NUMBER: _builtins.int
+    CREDITS_PENDING_MINOR_FIELD_NUMBER: _builtins.int
+    AVAILABLE_MINOR_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The account."""
     debits_minor: _builtins.int
@@ -494,7 +661,15 @@ class Balance(_message.Message):
     credits_minor: _builtins.int
     """Sum of its credits, smallest units."""
     balance_minor: _builtins.int
-    """The normal side's sum less the other side's; may be negative."""
+    """The normal side's sum less the other side's; may be negative. Counts what
+    was posted, and no hold.
+    """
+    debits_pending_minor: _builtins.int
+    """What pending holds would debit, smallest units."""
+    credits_pending_minor: _builtins.int
+    """What pending holds would credit, smallest units."""
+    available_minor: _builtins.int
+    """The balance less what pending holds would take from it."""
     @_builtins.property
     def currency(self) -> Global___Currency:
         """Its currency."""
@@ -507,10 +682,13 @@ class Balance(_message.Message):
         debits_minor: _builtins.int = ...,
         credits_minor: _builtins.int = ...,
         balance_minor: _builtins.int = ...,
+        debits_pending_minor: _builtins.int = ...,
+        credits_pending_minor: _builtins.int = ...,
+        available_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "balance_minor", b"balance_minor", "credits_minor", b"credits_minor", "currency", b"currency", "debits_minor", b"debits_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "available_minor", b"available_minor", "balance_minor", b"balance_minor", "credits_minor", b"credits_minor", "credits_pending_minor", b"credits_pending_minor", "currency", b"currency", "debits_minor", b"debits_minor", "debits_pending_minor", b"debits_pending_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1269,6 +1447,400 @@ class ConvertedBalance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConvertedBalance: _TypeAlias = ConvertedBalance  # noqa: Y015
+
+@_typing.final
+class CreateHoldRequest(_message.Message):
+    """Request of CreateHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    validate_only: _builtins.bool
+    """True: nothing is set aside; the answer tells what would be now."""
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """The new hold."""
+
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        hold: Global___Hold | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "ledger_id", b"ledger_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateHoldRequest: _TypeAlias = CreateHoldRequest  # noqa: Y015
+
+@_typing.final
+class CreateHoldResponse(_message.Message):
+    """Response of CreateHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True: it had been created before, by an earlier call."""
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """The hold."""
+
+    def __init__(
+        self,
+        *,
+        hold: Global___Hold | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "replayed", b"replayed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateHoldResponse: _TypeAlias = CreateHoldResponse  # noqa: Y015
+
+@_typing.final
+class CaptureHoldRequest(_message.Message):
+    """Request of CaptureHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    hold_id: _builtins.str
+    """The hold."""
+    transaction_id: _builtins.str
+    """The id of the transaction that is posted. Chosen by the caller, or made by
+    the client.
+    """
+    amount_minor: _builtins.int
+    """What to capture, smallest units, from 1 to what is held; the rest is given
+    back. Left out: all of it. To capture nothing, release the hold.
+    """
+    description: _builtins.str
+    """For people; up to 512 characters, none of them NUL."""
+    validate_only: _builtins.bool
+    """True: nothing is posted; the answer tells what would be posted now."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When the transaction took place, for the books. Left out: when it is
+        posted.
+        """
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else the caller wants to keep with it: at most 32 pairs, keys of 1 to
+        64 and values of up to 512 characters, none of them NUL.
+        """
+
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        amount_minor: _builtins.int | None = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor", "amount_minor", b"amount_minor", "description", b"description", "effective_time", b"effective_time", "hold_id", b"hold_id", "ledger_id", b"ledger_id", "metadata", b"metadata", "transaction_id", b"transaction_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount_minor: _TypeAlias = _typing.Literal["amount_minor"]  # noqa: Y015
+    _WhichOneofArgType__amount_minor: _TypeAlias = _typing.Literal["_amount_minor", b"_amount_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_minor) -> _WhichOneofReturnType__amount_minor | None: ...
+
+Global___CaptureHoldRequest: _TypeAlias = CaptureHoldRequest  # noqa: Y015
+
+@_typing.final
+class CaptureHoldResponse(_message.Message):
+    """Response of CaptureHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True: it had been captured before, by an earlier call."""
+    @_builtins.property
+    def transaction(self) -> Global___Transaction:
+        """The transaction."""
+
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """The hold as it is afterwards."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___Transaction | None = ...,
+        hold: Global___Hold | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "replayed", b"replayed", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureHoldResponse: _TypeAlias = CaptureHoldResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseHoldRequest(_message.Message):
+    """Request of ReleaseHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    hold_id: _builtins.str
+    """The hold."""
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "ledger_id", b"ledger_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseHoldRequest: _TypeAlias = ReleaseHoldRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseHoldResponse(_message.Message):
+    """Response of ReleaseHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """The hold as it is afterwards."""
+
+    def __init__(
+        self,
+        *,
+        hold: Global___Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseHoldResponse: _TypeAlias = ReleaseHoldResponse  # noqa: Y015
+
+@_typing.final
+class ExpireHoldsRequest(_message.Message):
+    """Request of ExpireHolds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_id", b"ledger_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpireHoldsRequest: _TypeAlias = ExpireHoldsRequest  # noqa: Y015
+
+@_typing.final
+class ExpireHoldsResponse(_message.Message):
+    """Response of ExpireHolds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRED_COUNT_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    expired_count: _builtins.int
+    """How many holds expired by this call."""
+    more: _builtins.bool
+    """True: there are more whose time has come."""
+    def __init__(
+        self,
+        *,
+        expired_count: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expired_count", b"expired_count", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpireHoldsResponse: _TypeAlias = ExpireHoldsResponse  # noqa: Y015
+
+@_typing.final
+class GetHoldRequest(_message.Message):
+    """Request of GetHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    hold_id: _builtins.str
+    """The hold."""
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "ledger_id", b"ledger_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHoldRequest: _TypeAlias = GetHoldRequest  # noqa: Y015
+
+@_typing.final
+class GetHoldResponse(_message.Message):
+    """Response of GetHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """The hold."""
+
+    def __init__(
+        self,
+        *,
+        hold: Global___Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHoldResponse: _TypeAlias = GetHoldResponse  # noqa: Y015
+
+@_typing.final
+class ListHoldsRequest(_message.Message):
+    """Request of ListHolds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    account_id: _builtins.str
+    """Only holds that debit or credit this account. Left out: all."""
+    page_size: _builtins.int
+    """At most this many: 0 to 1000. Left out: 100."""
+    page_token: _builtins.str
+    """From the page before."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___HoldState.ValueType]:
+        """Only holds in these states. Left out: all."""
+
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        states: _abc.Iterable[Global___HoldState.ValueType] | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "ledger_id", b"ledger_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldsRequest: _TypeAlias = ListHoldsRequest  # noqa: Y015
+
+@_typing.final
+class ListHoldsResponse(_message.Message):
+    """Response of ListHolds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hold]:
+        """Holds by id."""
+
+    def __init__(
+        self,
+        *,
+        holds: _abc.Iterable[Global___Hold] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds", b"holds", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldsResponse: _TypeAlias = ListHoldsResponse  # noqa: Y015
 
 @_typing.final
 class GetBalanceRequest(_message.Message):

@@ -93,6 +93,36 @@ class LedgerServiceStub(object):
                 request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.CreateHold = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/CreateHold',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CreateHoldRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CreateHoldResponse.FromString,
+                _registered_method=True)
+        self.CaptureHold = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/CaptureHold',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CaptureHoldRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CaptureHoldResponse.FromString,
+                _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/ReleaseHold',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReleaseHoldResponse.FromString,
+                _registered_method=True)
+        self.ExpireHolds = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/ExpireHolds',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExpireHoldsRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExpireHoldsResponse.FromString,
+                _registered_method=True)
+        self.GetHold = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/GetHold',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetHoldRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetHoldResponse.FromString,
+                _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/ListHolds',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
         self.GetBalance = channel.unary_unary(
                 '/bedplate.ledger.v1.LedgerService/GetBalance',
                 request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetBalanceRequest.SerializeToString,
@@ -177,7 +207,9 @@ class LedgerServiceServicer(object):
     def CloseAccount(self, request, context):
         """Closes an account: nothing is posted to it from then on. Its balance stays
         as it is, and it is never opened again. Closing it again answers the same.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION ACCOUNT_HAS_HOLDS (a hold
+        on it is pending).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +223,7 @@ class LedgerServiceServicer(object):
         The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
         10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
         DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
-        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING. Then each transaction, in order, as if those before it
         had been posted, is refused with the first of: ALREADY_EXISTS
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
@@ -213,7 +245,8 @@ class LedgerServiceServicer(object):
         and may itself be reversed, which does not make the first one reversible
         again. The same reversal_id again, with the same content, answers as it
         did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
-        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, NOT_FOUND
+        TRANSACTION_NOT_FOUND,
         ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
         metadata names the first field that differs), FAILED_PRECONDITION
         ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
@@ -235,6 +268,75 @@ class LedgerServiceServicer(object):
     def ListTransactions(self, request, context):
         """Lists transactions in the order in which they were posted. Refuses with
         INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateHold(self, request, context):
+        """Sets an amount aside: it counts against the limits of both accounts as if
+        it had been posted, until the hold is captured, released or expired. The
+        same hold_id again, with the same content, answers the hold as it is now.
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (expire_time is no time),
+        NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, ALREADY_EXISTS
+        HOLD_EXISTS (another content under this id; the metadata names the first
+        field that differs), INVALID_ARGUMENT INVALID_REQUEST (expire_time has
+        passed), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES, NOT_FOUND
+        ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION (the accounts
+        hold two currencies), FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE
+        BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CaptureHold(self, request, context):
+        """Posts a hold's amount, or less, as a transaction, and gives back the rest. A
+        hold is captured once. The same transaction_id again, with the same content,
+        answers as it did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (effective_time is no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE
+        HOLDS_EXPIRING, NOT_FOUND HOLD_NOT_FOUND, ALREADY_EXISTS
+        TRANSACTION_EXISTS (another content under transaction_id; the metadata names
+        the first field that differs), FAILED_PRECONDITION HOLD_RESOLVED (the
+        metadata names its state), OUT_OF_RANGE CAPTURE_EXCEEDS_HOLD (the metadata
+        names what is held).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseHold(self, request, context):
+        """Gives back what a hold has set aside. Releasing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND HOLD_NOT_FOUND, FAILED_PRECONDITION HOLD_RESOLVED (it was captured
+        or has expired).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExpireHolds(self, request, context):
+        """Gives back what holds have set aside whose time has come, at most 1000 of
+        them. Nobody needs to call it: whatever touches a ledger does so first. A
+        job that calls it keeps that work small. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHold(self, request, context):
+        """Reads a hold. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        HOLD_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """Lists the holds of a ledger, or of one account, by id. Refuses with
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -336,6 +438,36 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListTransactions,
                     request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListTransactionsRequest.FromString,
                     response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'CreateHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateHold,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CreateHoldRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CreateHoldResponse.SerializeToString,
+            ),
+            'CaptureHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.CaptureHold,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CaptureHoldRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CaptureHoldResponse.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReleaseHoldResponse.SerializeToString,
+            ),
+            'ExpireHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExpireHolds,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExpireHoldsRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExpireHoldsResponse.SerializeToString,
+            ),
+            'GetHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHold,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetHoldRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetHoldResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListHoldsRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListHoldsResponse.SerializeToString,
             ),
             'GetBalance': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBalance,
@@ -659,6 +791,168 @@ class LedgerService(object):
             '/bedplate.ledger.v1.LedgerService/ListTransactions',
             bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListTransactionsRequest.SerializeToString,
             bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/CreateHold',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CreateHoldRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CreateHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CaptureHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/CaptureHold',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CaptureHoldRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.CaptureHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/ReleaseHold',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReleaseHoldRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ReleaseHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExpireHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/ExpireHolds',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExpireHoldsRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExpireHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/GetHold',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetHoldRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/ListHolds',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListHoldsRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,7 +76,9 @@ class LedgerServiceStub:
     CloseAccount: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CloseAccountRequest, _ledger_pb2.CloseAccountResponse]
     """Closes an account: nothing is posted to it from then on. Its balance stays
     as it is, and it is never opened again. Closing it again answers the same.
-    Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+    Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+    NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION ACCOUNT_HAS_HOLDS (a hold
+    on it is pending).
     """
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]
     """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
@@ -86,7 +88,7 @@ class LedgerServiceStub:
     The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
     10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
     DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
-    LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+    LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING. Then each transaction, in order, as if those before it
     had been posted, is refused with the first of: ALREADY_EXISTS
     TRANSACTION_EXISTS (another content under this id; the metadata names the
     first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
@@ -104,7 +106,8 @@ class LedgerServiceStub:
     and may itself be reversed, which does not make the first one reversible
     again. The same reversal_id again, with the same content, answers as it
     did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
-    no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+    no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, NOT_FOUND
+    TRANSACTION_NOT_FOUND,
     ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
     metadata names the first field that differs), FAILED_PRECONDITION
     ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
@@ -118,6 +121,51 @@ class LedgerServiceStub:
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]
     """Lists transactions in the order in which they were posted. Refuses with
     INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+    """
+    CreateHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CreateHoldRequest, _ledger_pb2.CreateHoldResponse]
+    """Sets an amount aside: it counts against the limits of both accounts as if
+    it had been posted, until the hold is captured, released or expired. The
+    same hold_id again, with the same content, answers the hold as it is now.
+    Refuses with INVALID_ARGUMENT INVALID_REQUEST (expire_time is no time),
+    NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, ALREADY_EXISTS
+    HOLD_EXISTS (another content under this id; the metadata names the first
+    field that differs), INVALID_ARGUMENT INVALID_REQUEST (expire_time has
+    passed), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES, NOT_FOUND
+    ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION (the accounts
+    hold two currencies), FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE
+    BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED.
+    """
+    CaptureHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CaptureHoldRequest, _ledger_pb2.CaptureHoldResponse]
+    """Posts a hold's amount, or less, as a transaction, and gives back the rest. A
+    hold is captured once. The same transaction_id again, with the same content,
+    answers as it did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+    (effective_time is no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE
+    HOLDS_EXPIRING, NOT_FOUND HOLD_NOT_FOUND, ALREADY_EXISTS
+    TRANSACTION_EXISTS (another content under transaction_id; the metadata names
+    the first field that differs), FAILED_PRECONDITION HOLD_RESOLVED (the
+    metadata names its state), OUT_OF_RANGE CAPTURE_EXCEEDS_HOLD (the metadata
+    names what is held).
+    """
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseHoldRequest, _ledger_pb2.ReleaseHoldResponse]
+    """Gives back what a hold has set aside. Releasing it again answers the same.
+    Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+    NOT_FOUND HOLD_NOT_FOUND, FAILED_PRECONDITION HOLD_RESOLVED (it was captured
+    or has expired).
+    """
+    ExpireHolds: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ExpireHoldsRequest, _ledger_pb2.ExpireHoldsResponse]
+    """Gives back what holds have set aside whose time has come, at most 1000 of
+    them. Nobody needs to call it: whatever touches a ledger does so first. A
+    job that calls it keeps that work small. Refuses with NOT_FOUND
+    LEDGER_NOT_FOUND.
+    """
+    GetHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.GetHoldResponse]
+    """Reads a hold. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    HOLD_NOT_FOUND.
+    """
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListHoldsRequest, _ledger_pb2.ListHoldsResponse]
+    """Lists the holds of a ledger, or of one account, by id. Refuses with
+    INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    ACCOUNT_NOT_FOUND.
     """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetBalanceRequest, _ledger_pb2.GetBalanceResponse]
     """Reads the balance of an account, and converts it when asked to, by the
@@ -182,7 +230,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     CloseAccount: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CloseAccountRequest, _ledger_pb2.CloseAccountResponse]  # type: ignore[assignment]
     """Closes an account: nothing is posted to it from then on. Its balance stays
     as it is, and it is never opened again. Closing it again answers the same.
-    Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+    Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+    NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION ACCOUNT_HAS_HOLDS (a hold
+    on it is pending).
     """
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts transactions, all or none (ATOMIC) or each for itself (INDEPENDENT).
@@ -192,7 +242,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
     10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
     DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
-    LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+    LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING. Then each transaction, in order, as if those before it
     had been posted, is refused with the first of: ALREADY_EXISTS
     TRANSACTION_EXISTS (another content under this id; the metadata names the
     first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
@@ -210,7 +260,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     and may itself be reversed, which does not make the first one reversible
     again. The same reversal_id again, with the same content, answers as it
     did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
-    no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+    no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, NOT_FOUND
+    TRANSACTION_NOT_FOUND,
     ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
     metadata names the first field that differs), FAILED_PRECONDITION
     ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
@@ -224,6 +275,51 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ListTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]  # type: ignore[assignment]
     """Lists transactions in the order in which they were posted. Refuses with
     INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+    """
+    CreateHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CreateHoldRequest, _ledger_pb2.CreateHoldResponse]  # type: ignore[assignment]
+    """Sets an amount aside: it counts against the limits of both accounts as if
+    it had been posted, until the hold is captured, released or expired. The
+    same hold_id again, with the same content, answers the hold as it is now.
+    Refuses with INVALID_ARGUMENT INVALID_REQUEST (expire_time is no time),
+    NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, ALREADY_EXISTS
+    HOLD_EXISTS (another content under this id; the metadata names the first
+    field that differs), INVALID_ARGUMENT INVALID_REQUEST (expire_time has
+    passed), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES, NOT_FOUND
+    ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION (the accounts
+    hold two currencies), FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE
+    BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED.
+    """
+    CaptureHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CaptureHoldRequest, _ledger_pb2.CaptureHoldResponse]  # type: ignore[assignment]
+    """Posts a hold's amount, or less, as a transaction, and gives back the rest. A
+    hold is captured once. The same transaction_id again, with the same content,
+    answers as it did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+    (effective_time is no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE
+    HOLDS_EXPIRING, NOT_FOUND HOLD_NOT_FOUND, ALREADY_EXISTS
+    TRANSACTION_EXISTS (another content under transaction_id; the metadata names
+    the first field that differs), FAILED_PRECONDITION HOLD_RESOLVED (the
+    metadata names its state), OUT_OF_RANGE CAPTURE_EXCEEDS_HOLD (the metadata
+    names what is held).
+    """
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseHoldRequest, _ledger_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
+    """Gives back what a hold has set aside. Releasing it again answers the same.
+    Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+    NOT_FOUND HOLD_NOT_FOUND, FAILED_PRECONDITION HOLD_RESOLVED (it was captured
+    or has expired).
+    """
+    ExpireHolds: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ExpireHoldsRequest, _ledger_pb2.ExpireHoldsResponse]  # type: ignore[assignment]
+    """Gives back what holds have set aside whose time has come, at most 1000 of
+    them. Nobody needs to call it: whatever touches a ledger does so first. A
+    job that calls it keeps that work small. Refuses with NOT_FOUND
+    LEDGER_NOT_FOUND.
+    """
+    GetHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.GetHoldResponse]  # type: ignore[assignment]
+    """Reads a hold. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    HOLD_NOT_FOUND.
+    """
+    ListHolds: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListHoldsRequest, _ledger_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists the holds of a ledger, or of one account, by id. Refuses with
+    INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    ACCOUNT_NOT_FOUND.
     """
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetBalanceRequest, _ledger_pb2.GetBalanceResponse]  # type: ignore[assignment]
     """Reads the balance of an account, and converts it when asked to, by the
@@ -327,7 +423,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.CloseAccountResponse, _abc.Awaitable[_ledger_pb2.CloseAccountResponse]]:
         """Closes an account: nothing is posted to it from then on. Its balance stays
         as it is, and it is never opened again. Closing it again answers the same.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND ACCOUNT_NOT_FOUND, FAILED_PRECONDITION ACCOUNT_HAS_HOLDS (a hold
+        on it is pending).
         """
 
     @_abc_1.abstractmethod
@@ -343,7 +441,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         The whole call refuses with INVALID_ARGUMENT INVALID_REQUEST (more than
         10000 entries, or an effective_time that is no time), INVALID_ARGUMENT
         DUPLICATE_TRANSACTION_ID (one id twice in the call), NOT_FOUND
-        LEDGER_NOT_FOUND. Then each transaction, in order, as if those before it
+        LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING. Then each transaction, in order, as if those before it
         had been posted, is refused with the first of: ALREADY_EXISTS
         TRANSACTION_EXISTS (another content under this id; the metadata names the
         first field that differs), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES,
@@ -367,7 +465,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         and may itself be reversed, which does not make the first one reversible
         again. The same reversal_id again, with the same content, answers as it
         did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST (effective_time is
-        no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND TRANSACTION_NOT_FOUND,
+        no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, NOT_FOUND
+        TRANSACTION_NOT_FOUND,
         ALREADY_EXISTS TRANSACTION_EXISTS (another content under reversal_id; the
         metadata names the first field that differs), FAILED_PRECONDITION
         ALREADY_REVERSED (the metadata names the reversal), FAILED_PRECONDITION
@@ -393,6 +492,87 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.ListTransactionsResponse, _abc.Awaitable[_ledger_pb2.ListTransactionsResponse]]:
         """Lists transactions in the order in which they were posted. Refuses with
         INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateHold(
+        self,
+        request: _ledger_pb2.CreateHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CreateHoldResponse, _abc.Awaitable[_ledger_pb2.CreateHoldResponse]]:
+        """Sets an amount aside: it counts against the limits of both accounts as if
+        it had been posted, until the hold is captured, released or expired. The
+        same hold_id again, with the same content, answers the hold as it is now.
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (expire_time is no time),
+        NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING, ALREADY_EXISTS
+        HOLD_EXISTS (another content under this id; the metadata names the first
+        field that differs), INVALID_ARGUMENT INVALID_REQUEST (expire_time has
+        passed), INVALID_ARGUMENT ACCOUNT_ON_BOTH_SIDES, NOT_FOUND
+        ACCOUNT_NOT_FOUND, INVALID_ARGUMENT UNBALANCED_TRANSACTION (the accounts
+        hold two currencies), FAILED_PRECONDITION ACCOUNT_CLOSED, OUT_OF_RANGE
+        BALANCE_OVERFLOW, FAILED_PRECONDITION LIMIT_EXCEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def CaptureHold(
+        self,
+        request: _ledger_pb2.CaptureHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.CaptureHoldResponse, _abc.Awaitable[_ledger_pb2.CaptureHoldResponse]]:
+        """Posts a hold's amount, or less, as a transaction, and gives back the rest. A
+        hold is captured once. The same transaction_id again, with the same content,
+        answers as it did then. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (effective_time is no time), NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE
+        HOLDS_EXPIRING, NOT_FOUND HOLD_NOT_FOUND, ALREADY_EXISTS
+        TRANSACTION_EXISTS (another content under transaction_id; the metadata names
+        the first field that differs), FAILED_PRECONDITION HOLD_RESOLVED (the
+        metadata names its state), OUT_OF_RANGE CAPTURE_EXCEEDS_HOLD (the metadata
+        names what is held).
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseHold(
+        self,
+        request: _ledger_pb2.ReleaseHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ReleaseHoldResponse, _abc.Awaitable[_ledger_pb2.ReleaseHoldResponse]]:
+        """Gives back what a hold has set aside. Releasing it again answers the same.
+        Refuses with NOT_FOUND LEDGER_NOT_FOUND, UNAVAILABLE HOLDS_EXPIRING,
+        NOT_FOUND HOLD_NOT_FOUND, FAILED_PRECONDITION HOLD_RESOLVED (it was captured
+        or has expired).
+        """
+
+    @_abc_1.abstractmethod
+    def ExpireHolds(
+        self,
+        request: _ledger_pb2.ExpireHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ExpireHoldsResponse, _abc.Awaitable[_ledger_pb2.ExpireHoldsResponse]]:
+        """Gives back what holds have set aside whose time has come, at most 1000 of
+        them. Nobody needs to call it: whatever touches a ledger does so first. A
+        job that calls it keeps that work small. Refuses with NOT_FOUND
+        LEDGER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHold(
+        self,
+        request: _ledger_pb2.GetHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetHoldResponse, _abc.Awaitable[_ledger_pb2.GetHoldResponse]]:
+        """Reads a hold. Refuses with NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        HOLD_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _ledger_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListHoldsResponse, _abc.Awaitable[_ledger_pb2.ListHoldsResponse]]:
+        """Lists the holds of a ledger, or of one account, by id. Refuses with
+        INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        ACCOUNT_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

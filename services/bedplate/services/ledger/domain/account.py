@@ -67,17 +67,26 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """An account and the sums of its sides, 0 to 2**63 - 1 each."""
+    """An account and the sums of its sides; what is posted and pending of one is 0 to 2**63 - 1 together."""
 
     account: Account
     debits_minor: int
     credits_minor: int
+    debits_pending_minor: int = 0
+    credits_pending_minor: int = 0
 
     @property
     def balance_minor(self) -> int:
         """The normal side's sum less the other's; may be negative."""
         more = self.debits_minor - self.credits_minor
         return more if self.account.normal_side is Side.DEBIT else -more
+
+    @property
+    def available_minor(self) -> int:
+        """The balance less what pending holds would take from it."""
+        if self.account.normal_side is Side.DEBIT:
+            return self.balance_minor - self.credits_pending_minor
+        return self.balance_minor - self.debits_pending_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +155,17 @@ def account_closed(account: Account, path: str) -> Refusal:
         "ACCOUNT_CLOSED",
         sentence,
         violations=[Violation(path, sentence)],
+        account_id=account.account_id,
+    )
+
+
+def account_has_holds(account: Account) -> Refusal:
+    """An account on which a hold is pending does not close."""
+    sentence = f"A hold on {account.account_id} is pending; capture or release it first."
+    return Refusal(
+        Kind.STATE,
+        "ACCOUNT_HAS_HOLDS",
+        sentence,
+        violations=[Violation("account_id", sentence)],
         account_id=account.account_id,
     )

@@ -2,11 +2,12 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.money import INT64_MAX
 from bedplate.services.ledger.domain.account import Balance, Side, account_closed, account_not_found
+from bedplate.services.ledger.domain.hold import Hold, HoldState, check_capture, give_back
 from bedplate.services.ledger.domain.transaction import (
     Entry,
     NewTransaction,
@@ -25,10 +26,17 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a ledger: the last transaction's place and time; place 0 before the first."""
+    """The end of a ledger.
+
+    Attributes:
+        sequence: The last transaction's place; 0 before the first.
+        time_us: The time of the last thing that happened to it. Never goes back.
+        due_us: No hold expires before this time; None: none ever does.
+    """
 
     sequence: int
     time_us: int
+    due_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,14 @@ class Posting:
         transactions: Those to be stored, in order.
         balances: The balances that they change, as they are afterwards.
         head: The ledger's end afterwards.
+        holds: The holds that they capture, as they are afterwards.
     """
 
     outcomes: tuple[Outcome, ...]
     transactions: tuple[Transaction, ...]
     balances: tuple[Balance, ...]
     head: Head
+    holds: tuple[Hold, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,6 +76,7 @@ class Books:
         posted: Transactions that exist already under an id of the batch.
         balances: The accounts that the batch names, as far as they exist.
         reversals: Ids of reversals, by the id of the transaction that they reverse.
+        holds: The holds that the batch captures, by id.
         changed: Ids of the accounts whose balance the batch has changed, as keys.
     """
 
@@ -73,6 +84,7 @@ class Books:
     posted: Mapping[str, Transaction]
     balances: dict[str, Balance]
     reversals: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
 
 
@@ -92,7 +104,11 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
     outcomes: list[Outcome] = []
     new: list[Transaction] = []
     sequence = books.head.sequence
-    time_us = max(now_us, books.head.time_us)
+    # A capture is later than all that was before it, so that the log tells
+    # which was first; other transactions may share a time.
+    capturing = any(transaction.captures_id for transaction in transactions)
+    time_us = max(now_us, books.head.time_us + capturing)
+    resolved: list[Hold] = []
     for index, transaction in enumerate(transactions):
         path = f"transactions[{index}]"
         try:
@@ -103,6 +119,8 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
                 continue
             if (reversal_id := books.reversals.get(transaction.reverses_id)) is not None:
                 raise already_reversed(transaction.reverses_id, reversal_id, f"{path}.reverses_id")
+            if transaction.captures_id:
+                resolved.append(_capture(transaction, books, time_us, path))
             changes = judge(transaction, books.balances, path)
         except Refusal as refusal:
             if mode is Mode.ATOMIC:
@@ -118,18 +136,37 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
         if posted.reverses_id:
             books.reversals[posted.reverses_id] = posted.transaction_id
         outcomes.append(Outcome(posted))
-    head = Head(sequence, time_us) if new else books.head
+    head = replace(books.head, sequence=sequence, time_us=time_us) if new else books.head
     changed = tuple(books.balances[account_id] for account_id in books.changed)
-    return Posting(tuple(outcomes), tuple(new), changed, head)
+    return Posting(tuple(outcomes), tuple(new), changed, head, tuple(resolved))
 
 
-def judge(transaction: NewTransaction, balances: Mapping[str, Balance], path: str) -> list[Balance]:
+def _capture(transaction: NewTransaction, books: Books, time_us: int, path: str) -> Hold:
+    """The hold after a transaction captures it; what it had set aside is given back first."""
+    hold = books.holds[transaction.captures_id]
+    amount_minor = transaction.entries[0].amount_minor
+    check_capture(hold, amount_minor, path)
+    give_back(hold, books.balances)
+    after = hold.resolve(
+        HoldState.CAPTURED,
+        time_us,
+        captured_minor=amount_minor,
+        capture_id=transaction.transaction_id,
+    )
+    books.holds[transaction.captures_id] = after
+    return after
+
+
+def judge(
+    transaction: NewTransaction, balances: Mapping[str, Balance], path: str, *, hold: bool = False
+) -> list[Balance]:
     """What a new transaction makes of the balances that it touches.
 
     Args:
         transaction: Two or more entries, amounts of 1 to 2**63 - 1.
         balances: By account id, as they are before.
         path: The transaction's field in the request, for violations.
+        hold: It is only set aside: its entries are pending.
 
     Returns:
         The balances that change, as they are afterwards.
@@ -160,14 +197,10 @@ def judge(transaction: NewTransaction, balances: Mapping[str, Balance], path: st
     after: list[Balance] = []
     for account_id, amount_minor in amounts.items():
         balance = balances[account_id]
-        debits, credits = balance.debits_minor, balance.credits_minor
-        if entries[firsts[account_id]].side is Side.DEBIT:
-            debits += amount_minor
-        else:
-            credits += amount_minor
-        if debits > INT64_MAX or credits > INT64_MAX:
+        changed = _with(balance, entries[firsts[account_id]].side, amount_minor, pending=hold)
+        if max(_committed(changed, side) for side in Side) > INT64_MAX:
             raise _overflow(balance, f"{path}.entries[{firsts[account_id]}].amount_minor")
-        after.append(Balance(balance.account, debits, credits))
+        after.append(changed)
     for balance in after:
         first = firsts[balance.account.account_id]
         _check_limit(
@@ -198,7 +231,30 @@ def _place(
         sequence,
         transaction.metadata,
         transaction.reverses_id,
+        transaction.captures_id,
     )
+
+
+def _with(balance: Balance, side: Side, amount_minor: int, *, pending: bool) -> Balance:
+    """A balance with an amount more on one side."""
+    debits, credits = balance.debits_minor, balance.credits_minor
+    debits_pending, credits_pending = balance.debits_pending_minor, balance.credits_pending_minor
+    if side is Side.DEBIT and pending:
+        debits_pending += amount_minor
+    elif side is Side.DEBIT:
+        debits += amount_minor
+    elif pending:
+        credits_pending += amount_minor
+    else:
+        credits += amount_minor
+    return Balance(balance.account, debits, credits, debits_pending, credits_pending)
+
+
+def _committed(balance: Balance, side: Side) -> int:
+    """What is posted and set aside on one side."""
+    if side is Side.DEBIT:
+        return balance.debits_minor + balance.debits_pending_minor
+    return balance.credits_minor + balance.credits_pending_minor
 
 
 def _check_balanced(entries: Sequence[Entry], balances: Mapping[str, Balance], path: str) -> None:
@@ -224,12 +280,12 @@ def _check_limit(after: Balance, before: Balance, side: Side, path: str) -> None
     account = after.account
     if side is Side.DEBIT:
         limited = account.debits_must_not_exceed_credits
-        available = before.credits_minor - before.debits_minor
-        broken = limited and after.debits_minor > after.credits_minor
+        available = before.credits_minor - _committed(before, side)
+        broken = limited and _committed(after, side) > after.credits_minor
     else:
         limited = account.credits_must_not_exceed_debits
-        available = before.debits_minor - before.credits_minor
-        broken = limited and after.credits_minor > after.debits_minor
+        available = before.debits_minor - _committed(before, side)
+        broken = limited and _committed(after, side) > after.debits_minor
     if not broken:
         return
     name = side.name.lower()
@@ -267,6 +323,6 @@ def _overflow(balance: Balance, path: str) -> Refusal:
         sentence,
         violations=[Violation(path, sentence)],
         account_id=account.account_id,
-        debits_minor=balance.debits_minor,
-        credits_minor=balance.credits_minor,
+        debits_minor=_committed(balance, Side.DEBIT),
+        credits_minor=_committed(balance, Side.CREDIT),
     )

@@ -25,6 +25,7 @@ class NewTransaction:
 
     Attributes:
         reverses_id: The transaction whose mirror it is; empty: it is no reversal.
+        captures_id: The hold that it captures; empty: none.
     """
 
     transaction_id: str
@@ -33,6 +34,7 @@ class NewTransaction:
     description: str = ""
     metadata: Metadata = ()
     reverses_id: str = ""
+    captures_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Transaction:
     sequence: int
     metadata: Metadata = ()
     reverses_id: str = ""
+    captures_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,9 @@ def first_difference(transaction: NewTransaction, posted: Transaction) -> str:
     A transaction without an effective time equals one that took place when it
     was posted.
     """
-    if transaction.reverses_id != posted.reverses_id:
-        return "reverses_id"
+    for name in ("reverses_id", "captures_id"):
+        if getattr(transaction, name) != getattr(posted, name):
+            return name
     if len(transaction.entries) != len(posted.entries):
         return "entries"
     for index, (new, old) in enumerate(zip(transaction.entries, posted.entries, strict=True)):

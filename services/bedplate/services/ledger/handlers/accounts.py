@@ -112,7 +112,9 @@ class AccountHandlers(Desk):
         def work(connection: sa.Connection) -> Account:
             return closing.close(connection, call.tenant, request.ledger_id, request.account_id, now_us)
 
-        return pb.CloseAccountResponse(account=messages.to_account(await self._database.transact(work)))
+        return pb.CloseAccountResponse(
+            account=messages.to_account(await self._post(work, call.tenant, request.ledger_id, now_us))
+        )
 
 
 def _exists(reason: str, noun: str, path: str) -> Refusal:

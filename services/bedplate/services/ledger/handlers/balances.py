@@ -8,7 +8,8 @@ from bedplate.money import fits_int64, from_text, to_text
 from bedplate.pipeline.call import Call
 from bedplate.services.ledger import domain, messages
 from bedplate.services.ledger.domain import Balance, Head
-from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
+from bedplate.services.ledger.expiry import current_balances
+from bedplate.services.ledger.handlers.desk import Desk, require_head
 from bedplate.services.ledger.rates import Converted
 from bedplate.services.ledger.store import books
 
@@ -19,9 +20,16 @@ class BalanceHandlers(Desk):
     async def GetBalance(self, request: pb.GetBalanceRequest, call: Call) -> pb.GetBalanceResponse:
         """Read an account's balance, and convert it when asked to."""
         messages.check_day(request.convert_to.date, "convert_to.date")
+        account_id, now_us = request.account_id, self._clock()
 
         def work(connection: sa.Connection) -> Balance:
-            return require_account(connection, call.tenant, request.ledger_id, request.account_id)
+            head = require_head(connection, call.tenant, request.ledger_id)
+            found = current_balances(
+                connection, call.tenant, request.ledger_id, head, [account_id], now_us, lock=False
+            )
+            if account_id not in found:
+                raise domain.account_not_found(account_id, "account_id")
+            return found[account_id]
 
         balance = await self._database.read(work)
         response = pb.GetBalanceResponse(balance=messages.to_balance(balance))

@@ -1,17 +1,23 @@
 """What handlers share: what they work with, and what must be there."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import sqlalchemy as sa
 
 from bedplate.clock import Clock
 from bedplate.contract import reasons
 from bedplate.data import Database
 from bedplate.data.page import PageTokens
+from bedplate.errors import Refusal
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.pipeline.failure import FailureMaker
-from bedplate.services.ledger import domain
+from bedplate.services.ledger import domain, expiry
 from bedplate.services.ledger.domain import Balance, Head
 from bedplate.services.ledger.rates import Rates
 from bedplate.services.ledger.store import books
+
+T = TypeVar("T")
 
 
 class Desk:
@@ -23,6 +29,33 @@ class Desk:
         self._rates = rates
         self._clock = clock
         self._failures = FailureMaker(reasons.of_file(pb.DESCRIPTOR), domain="ledger.bedplate", strict=True)
+
+    async def _post(
+        self,
+        work: Callable[[sa.Connection], T],
+        tenant_id: str,
+        ledger_id: str,
+        now_us: int,
+        *,
+        rehearse: bool = False,
+    ) -> T:
+        """Run what posts to a ledger, or what only tells what it would post.
+
+        When very many holds have expired, they are given back first, in
+        transactions of their own, so that a call which runs out of time has
+        brought the next one nearer.
+        """
+        if rehearse:
+            return await self._database.read(work)
+        while True:
+            try:
+                return await self._database.transact(work)
+            except Refusal as refusal:
+                if refusal.reason != "HOLDS_EXPIRING":
+                    raise
+            await self._database.transact(
+                lambda connection: expiry.expire(connection, tenant_id, ledger_id, now_us)
+            )
 
 
 def require_head(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Head:

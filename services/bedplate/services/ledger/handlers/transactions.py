@@ -1,8 +1,5 @@
 """Transactions: posted, reversed, read."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import sqlalchemy as sa
 
 from bedplate.errors import Refusal
@@ -14,8 +11,6 @@ from bedplate.services.ledger.handlers.desk import Desk, require_head
 from bedplate.services.ledger.naming import renamed
 from bedplate.services.ledger.paging import page_of
 from bedplate.services.ledger.store import journal
-
-T = TypeVar("T")
 
 # How the request of a reversal calls the parts of the transaction that it makes.
 _REVERSAL_FIELDS = {
@@ -49,7 +44,7 @@ class TransactionHandlers(Desk):
                 rehearse=rehearse,
             )
 
-        outcomes = await self._run(work, rehearse=rehearse)
+        outcomes = await self._post(work, call.tenant, request.ledger_id, now_us, rehearse=rehearse)
         return pb.PostTransactionsResponse(results=[self._to_result(outcome, call) for outcome in outcomes])
 
     async def ReverseTransaction(
@@ -66,7 +61,7 @@ class TransactionHandlers(Desk):
             )
 
         try:
-            outcome = await self._run(work, rehearse=rehearse)
+            outcome = await self._post(work, call.tenant, request.ledger_id, now_us, rehearse=rehearse)
         except Refusal as refusal:
             raise renamed(refusal, _REVERSAL_FIELDS) from refusal
         assert outcome.transaction is not None, "a refused reversal is raised"
@@ -117,10 +112,6 @@ class TransactionHandlers(Desk):
             transactions=[messages.to_transaction(transaction) for transaction in shown],
             next_page_token=page.token(shown[-1].sequence) if more else "",
         )
-
-    async def _run(self, work: Callable[[sa.Connection], T], *, rehearse: bool) -> T:
-        """Run what posts, or what only tells what it would post."""
-        return await (self._database.read(work) if rehearse else self._database.transact(work))
 
     def _to_result(self, outcome: Outcome, call: Call) -> pb.PostResult:
         if outcome.refusal is not None:

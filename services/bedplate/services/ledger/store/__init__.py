@@ -1,5 +1,6 @@
 """The ledger's tables: SQL and nothing else.
 
-`books` holds ledgers and accounts, `journal` holds what was posted to them.
+`books` holds ledgers and accounts, `journal` what was posted to them, `holds`
+what was set aside.
 Every function takes the tenant first, after the connection.
 """

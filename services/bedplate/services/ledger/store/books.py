@@ -34,13 +34,13 @@ _LIST_LEDGERS = Statement("""
     ORDER BY ledger_id LIMIT :limit
 """)
 _HEAD = """
-    SELECT head_sequence, head_time_us FROM ledger_ledgers
+    SELECT head_sequence, head_time_us, holds_due_us FROM ledger_ledgers
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_HEAD = Statement(_HEAD)
 _LOCK_HEAD = Statement(f"{_HEAD} FOR NO KEY UPDATE", sqlite=_HEAD)
 _SAVE_HEAD = Statement("""
-    UPDATE ledger_ledgers SET head_sequence = :sequence, head_time_us = :time_us
+    UPDATE ledger_ledgers SET head_sequence = :sequence, head_time_us = :time_us, holds_due_us = :due_us
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """)
 _INSERT_CURRENCY = Statement("""
@@ -66,7 +66,7 @@ _INSERT_ACCOUNT = Statement("""
 _ACCOUNTS = """
     SELECT account_id, type, normal_side, currency_code, currency_scale,
         debits_must_not_exceed_credits, credits_must_not_exceed_debits, display_name, create_time_us,
-        debits_minor, credits_minor, metadata, closed_us
+        debits_minor, credits_minor, debits_pending_minor, credits_pending_minor, metadata, closed_us
     FROM ledger_accounts WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_ACCOUNT = Statement(f"{_ACCOUNTS} AND account_id = :account_id")
@@ -82,13 +82,17 @@ _LOCK_BALANCES = lookup(_ACCOUNTS, "account_id", "text", lock=True)
 # The whole key of each row comes out of one array: see `lookup`.
 _SAVE_BALANCES = Bulk(
     sqlite="""
-        UPDATE ledger_accounts SET debits_minor = ?4, credits_minor = ?5
+        UPDATE ledger_accounts SET debits_minor = ?4, credits_minor = ?5,
+            debits_pending_minor = ?6, credits_pending_minor = ?7
         WHERE tenant_id = ?1 AND ledger_id = ?2 AND account_id = ?3
     """,
     postgresql="""
-        UPDATE ledger_accounts a SET debits_minor = new.debits_minor, credits_minor = new.credits_minor
-        FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
-            AS new (tenant_id, ledger_id, account_id, debits_minor, credits_minor)
+        UPDATE ledger_accounts a SET debits_minor = new.debits_minor, credits_minor = new.credits_minor,
+            debits_pending_minor = new.debits_pending, credits_pending_minor = new.credits_pending
+        FROM unnest(%s::text[], %s::text[], %s::text[],
+                %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+            AS new (tenant_id, ledger_id, account_id,
+                debits_minor, credits_minor, debits_pending, credits_pending)
         WHERE a.tenant_id = new.tenant_id AND a.ledger_id = new.ledger_id AND a.account_id = new.account_id
     """,
 )
@@ -146,7 +150,12 @@ def lock_head(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Head
 def save_head(connection: sa.Connection, tenant_id: str, ledger_id: str, head: Head) -> None:
     """Write where a ledger ends."""
     _SAVE_HEAD.count(
-        connection, tenant_id=tenant_id, ledger_id=ledger_id, sequence=head.sequence, time_us=head.time_us
+        connection,
+        tenant_id=tenant_id,
+        ledger_id=ledger_id,
+        sequence=head.sequence,
+        time_us=head.time_us,
+        due_us=head.due_us,
     )
 
 
@@ -247,7 +256,15 @@ def save_balances(
 ) -> None:
     """Write the sums of accounts."""
     rows = [
-        (tenant_id, ledger_id, each.account.account_id, each.debits_minor, each.credits_minor)
+        (
+            tenant_id,
+            ledger_id,
+            each.account.account_id,
+            each.debits_minor,
+            each.credits_minor,
+            each.debits_pending_minor,
+            each.credits_pending_minor,
+        )
         for each in balances
     ]
     _SAVE_BALANCES.write(connection, (), rows)
@@ -280,4 +297,10 @@ def _balance(row: Any) -> Balance:
         metadata.from_text(row.metadata),
         row.closed_us,
     )
-    return Balance(account, row.debits_minor, row.credits_minor)
+    return Balance(
+        account,
+        row.debits_minor,
+        row.credits_minor,
+        row.debits_pending_minor,
+        row.credits_pending_minor,
+    )

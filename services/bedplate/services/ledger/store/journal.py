@@ -20,6 +20,7 @@ _INSERT_TRANSACTIONS = insert(
         "create_time_us": "bigint",
         "metadata": "text",
         "reverses_id": "text",
+        "captures_id": "text",
     },
 )
 _INSERT_ENTRIES = insert(
@@ -35,7 +36,7 @@ _INSERT_ENTRIES = insert(
 )
 _HEADERS = """
     SELECT sequence, transaction_id, entry_count, effective_us, description, create_time_us,
-        metadata, reverses_id
+        metadata, reverses_id, captures_id
     FROM ledger_transactions WHERE tenant_id = :tenant_id
 """
 # `|| ''` keeps PostgreSQL without statistics from the primary key, by which it
@@ -76,6 +77,7 @@ def insert_transactions(
             each.create_time_us,
             metadata.to_text(each.metadata),
             each.reverses_id or None,
+            each.captures_id or None,
         )
         for each in transactions
     ]
@@ -199,6 +201,7 @@ def _with_entries(
             header.sequence,
             metadata.from_text(header.metadata),
             header.reverses_id or "",
+            header.captures_id or "",
         )
         for header in headers
     ]

@@ -27,7 +27,7 @@ class Statement:
     def __init__(self, text: str, *, sqlite: str = "") -> None:
         self._postgresql = _NAME.sub(r"%(\1)s", " ".join(text.split()))
         sqlite = " ".join((sqlite or text).split())
-        self._lists = _ANY.findall(sqlite)
+        self._lists = set(_ANY.findall(sqlite))
         self._sqlite = _ANY.sub(r"IN (SELECT value FROM json_each(:\1))", sqlite)
         if lock := _LOCK.search(text):
             # SQLite has no row locks and skips comments; a simulated database reads this one.
