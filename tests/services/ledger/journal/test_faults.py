@@ -20,6 +20,8 @@ from tests.services.ledger.journal import hledger
 from tests.services.ledger.journal.importing import Importer, generate
 
 TRANSACTIONS = 6_000
+# Twenty times a share of what is left, each of more than a batch.
+TRANSACTIONS_SOAK = 40_000
 DISK_MB = 64
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("with_hledger")]
@@ -35,63 +37,63 @@ def expected(journal: Path, with_hledger: None) -> hledger.Balances:
     return hledger.balances_of(journal)
 
 
-def assert_whole(importer: Importer, expected: hledger.Balances, journal: Path) -> None:
+def assert_whole(importer: Importer, expected: hledger.Balances, journal: Path, count: int) -> None:
     """A further import ends well; then every transaction is there once, and balances are hledger's."""
     said = importer.import_(journal)
 
-    assert said.startswith(f"{TRANSACTIONS} transactions in main: ")
-    assert importer.posted() == TRANSACTIONS
+    assert said.startswith(f"{count} transactions in main: ")
+    assert importer.posted() == count
     hledger.assert_equal(importer.balances(), expected)
 
 
-def import_with_kills(platform: Platform, journal: Path, kills: int, seed: int) -> None:
+def import_with_kills(platform: Platform, journal: Path, count: int, kills: int, seed: int) -> None:
     """Kill the command, or the server under it, at random moments; start again and go on.
 
-    Moments come from how many transactions were posted, and a number of
-    questions after that: a kill may meet a batch anywhere.
+    Every import gets to post something, up to a random share of what is left,
+    and a random number of questions is asked before the kill: it may meet a
+    batch anywhere.
     """
     moments = random.Random(seed)
+    posted = 0
     for kill in range(kills):
         importer = Importer.of(platform)
         process = importer.start("import", journal)
-        posted = TRANSACTIONS * (kill + moments.random()) / (kills + 1)
-        importer.wait_for(process, int(posted))
+        share = (count - posted) // (kills - kill + 1)
+        importer.wait_for(process, posted + moments.randint(1, max(share, 1)))
         for _ in range(moments.randrange(20)):
             importer.posted()
+        assert process.poll() is None, "the import came to its end before the kill"
         if moments.random() < 0.5:
             process.kill()
             process.communicate()
-            importer.posted()
-            continue
-        platform.kill()
-        _, errors = process.communicate()
-        # It may have come to its end just before.
-        if process.returncode != 0:
+        else:
+            platform.kill()
+            _, errors = process.communicate()
             assert process.returncode == 13, errors
             assert "Run the command again for the rest: none is posted twice." in errors
             assert "Traceback" not in errors
-        platform.start()
-        Importer.of(platform).posted()
+            platform.start()
+        before, posted = posted, Importer.of(platform).posted()
+        assert before < posted < count
 
 
 def test_three_kills_during_an_import_lose_and_double_nothing(
     database_url: str, tmp_path: Path, journal: Path, expected: hledger.Balances
 ):
     with Platform(tmp_path / "data", database_url=database_url) as platform:
-        import_with_kills(platform, journal, kills=3, seed=1)
+        import_with_kills(platform, journal, TRANSACTIONS, kills=3, seed=1)
 
-        assert_whole(Importer.of(platform), expected, journal)
+        assert_whole(Importer.of(platform), expected, journal, TRANSACTIONS)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_twenty_kills_during_an_import_lose_and_double_nothing(
-    database_url: str, tmp_path: Path, journal: Path, expected: hledger.Balances
-):
+def test_twenty_kills_during_an_import_lose_and_double_nothing(database_url: str, tmp_path: Path):
+    journal = generate(tmp_path / "long.journal", TRANSACTIONS_SOAK, seed=4)
     with Platform(tmp_path / "data", database_url=database_url) as platform:
-        import_with_kills(platform, journal, kills=20, seed=2)
+        import_with_kills(platform, journal, TRANSACTIONS_SOAK, kills=20, seed=2)
 
-        assert_whole(Importer.of(platform), expected, journal)
+        assert_whole(Importer.of(platform), hledger.balances_of(journal), journal, TRANSACTIONS_SOAK)
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def test_a_disk_that_fills_up_during_an_import_is_told_and_nothing_is_half_poste
         assert 0 < posted < TRANSACTIONS
         assert posted % 500 == 0, "part of a batch was posted"
         (disk / "filler").unlink()
-        assert_whole(importer, expected, journal)
+        assert_whole(importer, expected, journal, TRANSACTIONS)
 
 
 Forbid = Callable[[sa.Connection], None]
@@ -172,7 +174,7 @@ async def test_a_read_only_sqlite_during_an_import_is_told_and_nothing_is_half_p
     async with serve([SERVICE], database_url=url) as served:
         await import_while_read_only(served, forbid, journal, tmp_path)
     async with serve([SERVICE], database_url=url) as served:
-        await asyncio.to_thread(assert_whole, importer_of(served, tmp_path), expected, journal)
+        await asyncio.to_thread(assert_whole, importer_of(served, tmp_path), expected, journal, TRANSACTIONS)
 
 
 async def test_a_read_only_postgresql_during_an_import_is_told_and_nothing_is_half_posted(
@@ -197,4 +199,4 @@ async def test_a_read_only_postgresql_during_an_import_is_told_and_nothing_is_ha
     async with serve([SERVICE], database_url=postgresql_url) as served:
         await import_while_read_only(served, forbid, journal, tmp_path)
         await served.app.database.transact(allow)
-        await asyncio.to_thread(assert_whole, importer_of(served, tmp_path), expected, journal)
+        await asyncio.to_thread(assert_whole, importer_of(served, tmp_path), expected, journal, TRANSACTIONS)
