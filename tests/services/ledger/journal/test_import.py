@@ -1,5 +1,9 @@
 """`bedplate ledger import` and `balance`, as a person runs them: equal to hledger, twice the same, clear."""
 
+import contextlib
+import os
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bedplate.ledger.v1 import ledger_pb2
-from tests.faults.platform import Platform
+from tests.faults.platform import BEDPLATE, Platform
 from tests.services.ledger.journal import hledger
 from tests.services.ledger.journal.conftest import Write
 from tests.services.ledger.journal.importing import Importer, generate
@@ -132,6 +136,31 @@ def test_a_ledger_of_another_make_is_printed_by_its_ids(importer: Importer):
         )
 
     assert importer.run("balance", "--ledger", "own")[1] == " 0.05 EUR  cash\n-0.05 EUR  sales\n"
+
+
+def test_a_terminal_sees_a_progress_bar_and_a_file_sees_none(importer: Importer, tmp_path: Path):
+    path = generate(tmp_path / "some.journal", 100, seed=2)
+    ours, theirs = os.openpty()
+    command = [str(BEDPLATE), "ledger", "import", str(path), "--ledger", "seen"]
+    environment = {
+        **importer.environment,
+        "BEDPLATE_TARGET": importer.grpc_address,
+        "BEDPLATE_KEY": importer.key,
+        "TERM": "xterm",
+    }
+
+    seen = b""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # the other side is closed: the end
+            while chunk := os.read(ours, 65536):
+                seen += chunk
+        out, _ = process.communicate()
+
+    os.close(ours)
+    assert out.startswith(b"100 transactions in seen: 100 posted")
+    assert re.search(rb"Transactions .*100/100", seen)
+    assert importer.run("import", path, "--ledger", "seen")[2] == ""
 
 
 GROWING = "2020-01-01 * one\n a  1.50 EUR\n b\n"

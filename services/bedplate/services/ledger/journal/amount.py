@@ -9,8 +9,8 @@ from functools import lru_cache
 from bedplate.services.ledger.journal.model import Amount, Assertion, Price
 
 # More than any amount that fits the ledger needs; keeps exact arithmetic cheap.
-DIGITS_MAX = 60
-EXPONENT_MAX = 40
+DIGITS_MAX = 40
+EXPONENT_MAX = 30
 
 _SPACES = "\u00a0\u2000-\u200a\u202f\u205f"
 _NUMBER = rf"[.,]\d+|\d+(?:[., {_SPACES}]\d+)*[.,]?"
