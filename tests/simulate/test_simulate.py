@@ -331,7 +331,7 @@ def test_the_trace_is_cut_at_its_beginning():
     assert "line 199." in text
     assert "line 120." in text
     assert "line 119." not in text
-    assert "... 121 lines before" in text
+    assert "... 120 lines before" in text
 
 
 def test_callbacks_run_in_the_order_in_which_they_were_registered():

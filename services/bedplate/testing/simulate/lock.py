@@ -1,7 +1,7 @@
 """Row locks, who waits for whom, and deadlocks."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bedplate.testing.simulate.statement import CONFLICT
@@ -75,11 +75,15 @@ class Locks:
         keys = [key for key in self._holders if key[0] == table and key[1] == "key"]
         return [key[2] for key in keys if self.in_the_way(holder, key, strength)]
 
-    def release(self, holder: Holder, keys: Iterable[Key] | None = None) -> None:
-        """Let go of some locks, or of all, and wake who waits."""
-        for key in list(holder.held if keys is None else keys):
-            del holder.held[key]
+    def release(self, holder: Holder, keep: Mapping[Key, int] | None = None) -> None:
+        """Let go of all locks but those to keep, with their strengths, and wake who waits."""
+        keep = keep or {}
+        for key in list(holder.held):
             holders = self._holders[key]
+            if key in keep:
+                holders[holder] = holder.held[key] = keep[key]
+                continue
+            del holder.held[key]
             del holders[holder]
             if not holders:
                 del self._holders[key]

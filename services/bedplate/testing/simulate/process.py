@@ -92,7 +92,7 @@ class Process:
                 answer was lost, or the caller gave up and it goes on.
             Exception: What the handler raises.
         """
-        world, life = self._world, self._life
+        world = self._world
         await world.point()
         if not self.up or self._random() < self._lost:
             world.note(f"the request to {self.name} is lost")
@@ -100,6 +100,7 @@ class Process:
         life = self._life
         self._calls += 1
         task = self._run(_awaited(handler), name or f"{self.name}/call-{self._calls}")
+        world.note(f"calls {task.get_name()}")
         gives_up = self._random() < self._lost
         if gives_up:
             for _ in range(int(self._random() * PATIENCE_POINTS)):

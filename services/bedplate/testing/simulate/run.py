@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from bedplate.testing.simulate.fault import LeakError, SimulationError
@@ -137,8 +138,9 @@ def written(trace: Iterable[Line], lines_max: int = TRACE_LINES) -> str:
     """A trace as text, steps of one task that say nothing taken together."""
     lines: list[str] = []
     last = ""
-    for line in trace:
-        if line.text or line.task != last:
+    for line, after in pairwise([*trace, Line(-1, 0.0, "")]):
+        told_next = after.task == line.task and after.step == line.step and after.text
+        if line.text or (line.task != last and not told_next):
             text = line.text or f"goes on ({line.ready} ready)"
             lines.append(f"{line.step:>7} {line.time_s:>11.6f}  {line.task:<24} {text}")
         last = line.task

@@ -50,7 +50,7 @@ class Transaction(Holder):
 
     number: int
     changes: list[Change] = field(default_factory=list)
-    marks: list[tuple[str, int, frozenset[Key]]] = field(default_factory=list)
+    marks: list[tuple[str, int, dict[Key, int]]] = field(default_factory=list)
     failed: bool = False
 
     def __post_init__(self) -> None:
@@ -176,6 +176,7 @@ class Versions:
         assert outcome.columns is not None
         if parsed.busy == "SKIP LOCKED":
             self._connection.execute("ROLLBACK TO simulated_statement")
+            self._connection.execute("PRAGMA defer_foreign_keys=OFF")
         return Outcome(outcome.columns[width:], tuple(row[width:] for row in outcome.rows), outcome.count)
 
     def _hide(self, table: Table, keys: Sequence[tuple[Any, ...]]) -> None:
@@ -188,8 +189,7 @@ class Versions:
         words = text.split()
         name = words[-1]
         if words[0] == "SAVEPOINT":
-            held = frozenset(transaction.held)
-            transaction.marks.append((name, len(transaction.changes), held))
+            transaction.marks.append((name, len(transaction.changes), transaction.held.copy()))
             return Outcome()
         while transaction.marks[-1][0] != name:
             transaction.marks.pop()
@@ -200,7 +200,7 @@ class Versions:
         if self._loaded is transaction:
             self._unload()
         del transaction.changes[count:]
-        self.locks.release(transaction, [key for key in transaction.held if key not in held])
+        self.locks.release(transaction, held)
         transaction.failed = False
         return Outcome()
 
