@@ -1,8 +1,26 @@
 """Services by noun."""
 
+import sys
+
 import pytest
 
-from bedplate.services.registry import NAMES, UnknownServiceError, contract, load, load_all
+from bedplate.project import ProjectError
+from bedplate.services.registry import (
+    NAMES,
+    UnknownServiceError,
+    all_names,
+    contract,
+    contracts_of,
+    load,
+    load_all,
+    own_names,
+)
+
+PROJECT = """
+[project.entry-points."bedplate.services"]
+{noun} = "acme.services.{noun}.service:SERVICE"
+[tool.bedplate]
+"""
 
 
 @pytest.mark.parametrize("noun", NAMES)
@@ -23,3 +41,36 @@ def test_all_are_loaded_in_the_order_of_their_names():
 def test_an_unknown_service_is_refused_with_those_that_there_are(ask):
     with pytest.raises(UnknownServiceError, match=r"There is no service nope\. There are: ledger, rates\."):
         ask("nope")
+
+
+def test_calls_to_a_service_that_runs_elsewhere_know_its_promises():
+    [found] = contracts_of("rates")
+
+    assert found.full_name == "bedplate.rates.v1.RatesService"
+    assert contracts_of("nope") == []
+
+
+def test_without_a_project_those_that_ship_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert own_names() == all_names() == NAMES
+
+
+def test_a_projects_own_run_and_ours_are_there_to_be_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "pyproject.toml").write_text(PROJECT.format(noun="greeter"))
+
+    assert own_names() == ("greeter",)
+    assert all_names() == ("greeter", *NAMES)
+    with pytest.raises(ProjectError, match="Run: bedplate generate"):
+        contract("greeter")
+
+
+def test_a_noun_of_ours_is_not_taken_by_a_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "pyproject.toml").write_text(PROJECT.format(noun="ledger"))
+
+    with pytest.raises(ProjectError, match="bedplate ships a service ledger; give yours another noun"):
+        own_names()
