@@ -1,6 +1,7 @@
 """The log: every line arrives, whole and in order, and a broken stream stops nobody."""
 
 import io
+import json
 import threading
 from typing import Any
 
@@ -108,3 +109,28 @@ def test_a_slow_disk_stops_no_call_and_what_waits_has_a_bound() -> None:
     assert log.dropped >= 1
     stream.go.set()
     log.close()
+
+
+def broken(at: float, values: tuple[Any, ...]) -> dict[str, Any]:
+    """A line that cannot be made."""
+    raise ValueError("no")
+
+
+def test_what_cannot_be_encoded_or_made_costs_no_other_line_and_no_call() -> None:
+    stream = io.BytesIO()
+    log = LogWriter(stream)
+
+    log.record(number, ("\udcff",))
+    log.record(broken, ())
+    log.write("error", "fault", {"number": "\udcff", "large": 2**70})
+    for index in range(BATCH):
+        log.record(number, (index,))
+    log.close()
+
+    assert len(lines_of_any(stream)) == BATCH + 2
+    assert log.dropped == 1
+
+
+def lines_of_any(stream: io.BytesIO) -> list[dict[str, Any]]:
+    """What was written, also what orjson does not read."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
