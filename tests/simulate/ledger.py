@@ -1,14 +1,26 @@
 """Scenarios of the ledger: its real store and rules, in a simulated database and a server that crashes."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from bedplate.errors import Refusal
-from bedplate.services.ledger.domain import Ledger, NewTransaction, Outcome
+from bedplate.services.ledger import expiry, holding
+from bedplate.services.ledger.domain import (
+    Capture,
+    Hold,
+    HoldState,
+    Ledger,
+    NewHold,
+    NewTransaction,
+    Outcome,
+    Transaction,
+)
 from bedplate.services.ledger.posting import Reversal, post, reverse
 from bedplate.services.ledger.service import SERVICE
 from bedplate.services.ledger.store import books
@@ -23,6 +35,8 @@ from bedplate.testing.simulate import (
 from tests.services.ledger.bookkeeping import EUR, LEDGER, NOW_US, Bookkeeper, account, transfer
 from tests.services.ledger.reference import ReferenceLedger
 
+T = TypeVar("T")
+
 TENANT = "tenant"
 CLIENTS = 3
 WISHES = 3  # of each client
@@ -31,18 +45,38 @@ STEPS = 300  # in which crashes happen
 ACCOUNTS = {"bank": "", "fees": "", "purse": "debits", "purse-2": "debits"}
 REFERENCE_ACCOUNTS = {name: ("EUR", limit) for name, limit in ACCOUNTS.items()}
 FIRST = [transfer(f"first-{name}", "bank", name, 100) for name in ("purse", "purse-2")]
-AGAIN = {"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "OVERLOADED", "DEPENDENCY_UNAVAILABLE"}
+SHARED_HOLDS = ["hold-0", "hold-1"]
+AGAIN = {"OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "OVERLOADED", "DEPENDENCY_UNAVAILABLE", "HOLDS_EXPIRING"}
+SWEEP_S = 0.5
+# A run begins at 1,000 s of the virtual clock.
+FIRST_EXPIRES_US = (1_800_000_000 + 1_001) * 1_000_000
 
-# What must hold at every instant: sums that are kept are those of the entries,
-# limits hold, and both sides are equal.
+# What must hold at every instant: sums that are kept are those of the entries
+# and of the holds that are pending, and limits hold for both together.
 _WRONG_ACCOUNTS = """
-    SELECT a.account_id, a.debits_minor, a.credits_minor, sums.debits, sums.credits
-    FROM ledger_accounts a LEFT JOIN (
-        SELECT account_id, SUM(amount_minor * (side = 1)) AS debits, SUM(amount_minor * (side = 2)) AS credits
-        FROM ledger_entries GROUP BY account_id
-    ) sums ON sums.account_id = a.account_id
-    WHERE a.debits_minor <> COALESCE(sums.debits, 0) OR a.credits_minor <> COALESCE(sums.credits, 0)
-        OR (a.debits_must_not_exceed_credits AND sums.debits > sums.credits)
+    WITH sums AS (
+        SELECT account_id, debits_minor, credits_minor, debits_pending_minor, credits_pending_minor,
+            debits_must_not_exceed_credits AS limited,
+            (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_entries e
+                WHERE e.account_id = a.account_id AND side = 1) AS debits,
+            (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_entries e
+                WHERE e.account_id = a.account_id AND side = 2) AS credits,
+            (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_holds h
+                WHERE h.debit_account_id = a.account_id AND state = 1) AS debits_pending,
+            (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_holds h
+                WHERE h.credit_account_id = a.account_id AND state = 1) AS credits_pending
+        FROM ledger_accounts a
+    )
+    SELECT * FROM sums WHERE debits_minor <> debits OR credits_minor <> credits
+        OR debits_pending_minor <> debits_pending OR credits_pending_minor <> credits_pending
+        OR (limited AND debits + debits_pending > credits)
+"""
+_WRONG_HOLDS = """
+    SELECT h.hold_id, h.state, h.captured_minor, COUNT(t.transaction_id), SUM(e.amount_minor)
+    FROM ledger_holds h LEFT JOIN ledger_transactions t ON t.captures_id = h.hold_id
+    LEFT JOIN ledger_entries e ON e.sequence = t.sequence AND e.side = 1
+    GROUP BY h.hold_id HAVING COUNT(t.transaction_id) <> (h.state = 2)
+        OR COALESCE(SUM(e.amount_minor), 0) <> h.captured_minor
 """
 _DIFFERENCE = "SELECT COALESCE(SUM(debits_minor - credits_minor), 0) FROM ledger_accounts"
 
@@ -70,20 +104,34 @@ class Answers:
         asked: All transactions that anybody asked for, by id.
         acknowledged: Those that a caller was told are posted, with what was told.
         refused: Ids that the ledger refused to the only one who asked for them.
+        holds: Holds as they were told to be.
+        reasons: Why anything was refused.
     """
 
     asked: dict[str, list[NewTransaction]] = field(default_factory=dict)
     acknowledged: list[tuple[str, Outcome]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    holds: list[Hold] = field(default_factory=list)
+    reasons: set[str] = field(default_factory=set)
 
 
-def posting(*, sabotage: Sabotage | None = None, serial: bool = False) -> Callable[[World], Awaitable[None]]:
-    """A scenario: callers post, repeat and reverse while the server crashes and answers are lost."""
+def posting(
+    *, sabotage: Sabotage | None = None, serial: bool = False, seen: set[str] | None = None
+) -> Callable[[World], Awaitable[None]]:
+    """A scenario: callers post, hold, capture, release, reverse and repeat; crashes and lost answers."""
 
     async def ledger(world: World) -> None:
         database = SimulatedDatabase(world, template(), sabotage=sabotage, serial=serial)
         database.always(check_books)
         server = Process(world, "ledger", lost=0.05)
+
+        async def sweep() -> None:
+            while True:
+                await asyncio.sleep(SWEEP_S)
+                with contextlib.suppress(Refusal):
+                    await expiry.sweep(database, world.clock())  # type: ignore[arg-type]
+
+        server.start(sweep)
         for _ in range(world.random.randrange(4)):
             world.at_some_step(server.bounce, within=STEPS)
         answers = Answers()
@@ -95,14 +143,23 @@ def posting(*, sabotage: Sabotage | None = None, serial: bool = False) -> Callab
         await server.stop()
 
         await audit(database, answers)
+        if seen is not None:
+            seen.update(answers.reasons, database.look(_states))
 
     return ledger
 
 
+def _states(connection: sa.Connection) -> list[str]:
+    found = connection.exec_driver_sql("SELECT DISTINCT state FROM ledger_holds").scalars()
+    return [HoldState(state).name for state in found]
+
+
 def check_books(connection: sa.Connection) -> None:
-    """LG-02, LG-03 and LG-08, at one instant."""
+    """LG-02, LG-03, LG-08 and LG-09, at one instant."""
     wrong = connection.exec_driver_sql(_WRONG_ACCOUNTS).all()
-    assert not wrong, f"sums differ from the entries, or a limit is broken: {wrong}"
+    assert not wrong, f"sums differ from entries or holds, or a limit is broken: {wrong}"
+    wrong = connection.exec_driver_sql(_WRONG_HOLDS).all()
+    assert not wrong, f"a hold is not resolved as it says: {wrong}"
     assert connection.exec_driver_sql(_DIFFERENCE).scalar_one() == 0, "the trial balance is not zero"
 
 
@@ -116,21 +173,33 @@ async def audit(database: SimulatedDatabase, answers: Answers) -> None:
     assert not answers.refused & set(stored), "refused, and posted all the same"
     reference = ReferenceLedger(REFERENCE_ACCOUNTS)
     for each in sorted(stored.values(), key=lambda each: each.sequence):
-        lines = [(e.account_id, e.side.name.lower(), e.amount_minor) for e in each.entries]
+        lines = lines_of(each)
         assert reference.post(each.transaction_id, lines) == "posted"
-        wanted = [asked.entries for asked in answers.asked.get(each.transaction_id, [])]
-        lean = tuple((e.account_id, e.side, e.amount_minor) for e in each.entries)
-        known = [tuple((e.account_id, e.side, e.amount_minor) for e in entries) for entries in wanted]
-        assert lean in known or each.reverses_id or each in FIRST or each.sequence <= len(FIRST)
+        if each.reverses_id:
+            other = {"debit": "credit", "credit": "debit"}
+            mirrored = [(name, other[side], amount) for name, side, amount in lines]
+            assert mirrored == lines_of(stored[each.reverses_id]), "LG-10"
+        else:
+            asked = [*FIRST, *answers.asked.get(each.transaction_id, [])]
+            assert lines in [lines_of(one) for one in asked], f"nobody asked for {each}"
     for name in ACCOUNTS:
         balance = await keeper.balance(name)
         assert (balance.debits_minor, balance.credits_minor) == reference.sums(name)
+    for told in answers.holds:
+        kept = await keeper.stored_hold(told.asked.hold_id)
+        # A hold only ever goes from pending to one of the others.
+        assert kept == told or (kept.asked == told.asked and told.state is HoldState.PENDING), (kept, told)
     assert database.deadlocks == 0, "LG-12"
+
+
+def lines_of(transaction: NewTransaction | Transaction) -> list[tuple[str, str, int]]:
+    """Entries as the reference model has them."""
+    return [(each.account_id, each.side.name.lower(), each.amount_minor) for each in transaction.entries]
 
 
 @dataclass
 class Client:
-    """Somebody who wants a few things posted, and asks with the same id until there is an answer."""
+    """Somebody who wants a few things done, and asks with the same id until there is an answer."""
 
     world: World
     database: SimulatedDatabase
@@ -141,64 +210,113 @@ class Client:
     async def run(self) -> None:
         """Ask for one thing after the other."""
         for wish in range(WISHES):
-            chance = self.world.random.random()
-            if chance < 0.2:
-                await self.reverse(f"client-{self.number}-reversal-{wish}")
-            elif chance < 0.4:
-                await self.post(self.draw(f"shared-{self.world.random.randrange(2)}"), shared=True)
+            own = f"client-{self.number}-{wish}"
+            kind = self.world.random.choice(
+                ["post", "post", "shared", "reverse", "hold", "capture", "release"]
+            )
+            if kind == "post":
+                await self.post(own)
+            elif kind == "shared":
+                await self.post(f"shared-{self.world.random.randrange(2)}", shared=True)
+            elif kind == "reverse":
+                await self.reverse(own)
             else:
-                await self.post(self.draw(f"client-{self.number}-{wish}"), shared=False)
+                await self.hold(self.world.random.choice(SHARED_HOLDS))
+                if kind == "capture":
+                    await self.capture(own)
+                elif kind == "release":
+                    await self.release()
 
-    def draw(self, transaction_id: str) -> NewTransaction:
-        """A transfer, mostly out of a purse."""
+    async def post(self, transaction_id: str, *, shared: bool = False) -> None:
+        """Post a transfer, mostly out of a purse."""
         debit, credit = self.world.random.choice(
             [("purse", "fees"), ("purse", "purse-2"), ("purse-2", "purse"), ("bank", "purse")]
         )
-        return transfer(transaction_id, debit, credit, self.world.random.choice([30, 60, 100]))
+        wanted = transfer(transaction_id, debit, credit, self.world.random.choice([30, 60, 100]))
+        self.note_asked(wanted)
 
-    async def post(self, transaction: NewTransaction, *, shared: bool) -> None:
-        """Post it."""
-        self.answers.asked.setdefault(transaction.transaction_id, []).append(transaction)
+        def work(connection: sa.Connection, now_us: int) -> Outcome:
+            return post(connection, TENANT, LEDGER, [wanted], now_us)[0]
 
-        async def handler() -> Outcome:
-            now_us = self.world.clock()
-            outcomes = await self.database.transact(
-                lambda connection: post(connection, TENANT, LEDGER, [transaction], now_us)
-            )
-            return outcomes[0]
-
-        await self.ask(transaction.transaction_id, handler, shared=shared)
+        self.settle(transaction_id, await self.ask(transaction_id, work), shared=shared)
 
     async def reverse(self, reversal_id: str) -> None:
         """Reverse what another client may be reversing, too."""
         original = self.world.random.choice(["first-purse", "shared-0", "shared-1"])
 
-        async def handler() -> Outcome:
+        def work(connection: sa.Connection, now_us: int) -> Outcome:
+            return reverse(connection, TENANT, LEDGER, Reversal(original, reversal_id), now_us)
+
+        self.settle(reversal_id, await self.ask(reversal_id, work))
+
+    async def hold(self, hold_id: str) -> None:
+        """Set an amount aside, which others may set aside under the same id."""
+        number = SHARED_HOLDS.index(hold_id)
+        # The same whoever asks: the first expires while it is fought over.
+        wanted = NewHold(hold_id, "purse", "fees", 60, FIRST_EXPIRES_US if number == 0 else None)
+
+        def work(connection: sa.Connection, now_us: int) -> Hold:
+            return holding.create(connection, TENANT, LEDGER, wanted, now_us)[0]
+
+        told = await self.ask(f"{hold_id} by {self.number}", work)
+        if told is not None:
+            self.answers.holds.append(told)
+
+    async def capture(self, transaction_id: str) -> None:
+        """Capture one of the holds, or a part of it."""
+        wanted = Capture(
+            self.world.random.choice(SHARED_HOLDS), transaction_id, self.world.random.choice([None, 20, 60])
+        )
+        self.note_asked(transfer(transaction_id, "purse", "fees", wanted.amount_minor or 60))
+
+        def work(connection: sa.Connection, now_us: int) -> tuple[Outcome, Hold]:
+            return holding.capture(connection, TENANT, LEDGER, wanted, now_us)
+
+        told = await self.ask(transaction_id, work)
+        if told is not None:
+            self.answers.holds.append(told[1])
+        self.settle(transaction_id, told and told[0])
+
+    async def release(self) -> None:
+        """Release one of the holds."""
+        hold_id = self.world.random.choice(SHARED_HOLDS)
+
+        def work(connection: sa.Connection, now_us: int) -> Hold:
+            return holding.release(connection, TENANT, LEDGER, hold_id, now_us)
+
+        told = await self.ask(f"release of {hold_id} by {self.number}", work)
+        if told is not None:
+            self.answers.holds.append(told)
+
+    def note_asked(self, wanted: NewTransaction) -> None:
+        """Somebody asks for this."""
+        self.answers.asked.setdefault(wanted.transaction_id, []).append(wanted)
+
+    def settle(self, transaction_id: str, outcome: Outcome | None, *, shared: bool = False) -> None:
+        """Remember what was told."""
+        if outcome is not None:
+            self.answers.acknowledged.append((transaction_id, outcome))
+        elif not shared:
+            self.answers.refused.add(transaction_id)
+
+    async def ask(self, what: str, work: Callable[[sa.Connection, int], T]) -> T | None:
+        """Ask until there is an answer; None: it was refused."""
+
+        async def handler() -> T:
             now_us = self.world.clock()
-            wanted = Reversal(original, reversal_id)
-            return await self.database.transact(
-                lambda connection: reverse(connection, TENANT, LEDGER, wanted, now_us)
-            )
+            return await self.database.transact(lambda connection: work(connection, now_us))
 
-        await self.ask(reversal_id, handler, shared=False)
-
-    async def ask(
-        self, transaction_id: str, handler: Callable[[], Awaitable[Outcome]], *, shared: bool
-    ) -> None:
-        """Ask until there is an answer."""
         while True:
             try:
-                outcome = await self.server.call(handler)
+                told = await self.server.call(handler)
             except Unreachable:
                 pass
             except Refusal as refusal:
+                self.answers.reasons.add(refusal.reason)
                 if refusal.reason not in AGAIN:
-                    self.world.note(f"{transaction_id} is refused: {refusal.reason}")
-                    if not shared:
-                        self.answers.refused.add(transaction_id)
-                    return
+                    self.world.note(f"{what} is refused: {refusal.reason}")
+                    return None
             else:
-                self.world.note(f"{transaction_id} is acknowledged")
-                self.answers.acknowledged.append((transaction_id, outcome))
-                return
+                self.world.note(f"{what} is acknowledged")
+                return told
             await asyncio.sleep(self.world.random.random())

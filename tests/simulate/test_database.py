@@ -323,6 +323,10 @@ def test_a_unit_that_reads_sees_one_snapshot_and_nothing_uncommitted():
         await asyncio.gather(database.transact(moves), look())
         with pytest.raises(sa.exc.OperationalError, match="readonly"):
             await database.read(lambda connection: set_balance(connection, 1))
+        with pytest.raises(sa.exc.OperationalError, match="cannot lock"):
+            await database.read(lambda connection: balance(connection, lock="FOR SHARE"))
+        query = "WITH both AS (SELECT balance FROM account) SELECT SUM(balance) FROM both"
+        assert await database.read(lambda c: c.exec_driver_sql(query).scalar_one()) == 200
 
     simulate(scenario, seeds=SEEDS)
 

@@ -327,7 +327,8 @@ class SimulatedDatabase:
 
     def _note(self, text: str, outcome: Outcome) -> None:
         if self._world.recording:
-            told = repr(outcome.error) if outcome.error else f"{len(outcome.rows) or outcome.count} rows"
+            count = outcome.count if outcome.columns is None else len(outcome.rows)
+            told = repr(outcome.error) if outcome.error else f"{count} rows"
             self._world.note(f"{_short(text)} -> {told}")
 
     def _close(self) -> None:

@@ -28,7 +28,6 @@ _SELECT = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _TABLE = re.compile(r'\s*"?(\w+)"?(?:\s+(?:AS\s+)?(?!(?:WHERE|ORDER|LIMIT|OFFSET)\b)(\w+))?(.*)', re.I | re.S)
 _AFTER = re.compile(r"\s*($|WHERE\b|ORDER\b|LIMIT\b|OFFSET\b)", re.IGNORECASE)
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[()]|\bFROM\b", re.IGNORECASE)
-_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|WITH)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,6 @@ class Parsed:
         alias: What the statement calls the table.
         strength: Of the lock.
         busy: `NOWAIT`, `SKIP LOCKED`, or empty: it waits.
-        writes: Whether it may write.
     """
 
     text: str
@@ -51,7 +49,6 @@ class Parsed:
     alias: str = ""
     strength: int = 0
     busy: str = ""
-    writes: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -63,7 +60,7 @@ def parse(text: str) -> Parsed:
     """
     lock = _LOCK.search(text)
     if lock is None:
-        return Parsed(text, writes=_WRITES.match(text) is not None)
+        return Parsed(text)
     plain = text[: lock.start()]
     select = _SELECT.match(plain)
     found = _TABLE.match(plain[_from(plain) :]) if select and _from(plain) else None

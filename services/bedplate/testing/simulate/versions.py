@@ -118,13 +118,15 @@ class Versions:
     def look(self, text: str, parameters: Parameters) -> Outcome:
         """Run a statement on what is committed; one that writes is refused."""
         self._unload()
-        parsed = parse(text)
-        if parsed.writes or parsed.table:
-            return Outcome(error=sqlite3.OperationalError("attempt to write a readonly database"))
+        if parse(text).table:
+            return Outcome(error=sqlite3.OperationalError("what only reads cannot lock rows"))
+        self._connection.execute("PRAGMA query_only=ON")
         try:
-            return _fetched(_execute(self._connection, parsed.text, parameters))
+            return _fetched(_execute(self._connection, text, parameters))
         except sqlite3.Error as error:
             return Outcome(error=error)
+        finally:
+            self._connection.execute("PRAGMA query_only=OFF")
 
     def commit(self, transaction: Transaction) -> None:
         """Make what a transaction wrote everybody's, and let go of its locks."""
