@@ -60,4 +60,4 @@ def test_thousands_of_orders_are_tried_in_a_minute():
     simulate(posting(), seeds=range(1_000, 1_100))
 
     cpu_s = time.process_time() - started
-    assert cpu_s < 3.0, f"{cpu_s} s for 100 seeds"  # 0.7 s on two busy cores
+    assert cpu_s < 6.0, f"{cpu_s} s for 100 seeds"  # 0.8 s on a quiet core, 2.4 s on a very busy one
