@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import run_in
-from tests.faults.platform import ROOT
+from tests.faults.platform import BEDPLATE, ROOT
+from tests.stranger.page import Running
 
 BIN = Path(sys.executable).parent
 
@@ -69,6 +70,35 @@ def test_the_services_of_a_project_are_known_to_every_command_and_ours_too(acme)
     assert run_in(acme, "migrate").stdout == "greeter: applied 0001\norder_book: applied 0001\n"
     made = run_in(acme, "key", "create", "--tenant", "t", "--scope", "order_book.read")
     assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "run"), [((), "greeter, order_book"), (("order_book", "rates"), "order_book, rates")]
+)
+def test_up_runs_the_projects_own_and_ours_when_they_are_named(acme, tmp_path, names, run):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "BEDPLATE_DATA_DIR": str(tmp_path / "data"),
+        "BEDPLATE_HTTP_ADDRESS": "127.0.0.1:0",
+        "BEDPLATE_GRPC_ADDRESS": "127.0.0.1:0",
+    }
+    server = Running(f"{BEDPLATE} up {' '.join(names)}", acme, environment)
+    try:
+        server.expect(f"is up: {run}\n")
+        server.expect(f"/v1/{run.partition(',')[0].replace('_', '-')}/notes\n")
+    finally:
+        assert server.stop() == 0
+
+
+def test_up_with_a_name_that_there_is_not_leaves_nothing_behind(acme):
+    before = sorted(path.name for path in acme.iterdir())
+
+    done = run_in(acme, "up", "greter")
+
+    assert done.returncode == 2
+    assert "There are: greeter, order_book, ledger, rates." in done.stderr
+    assert sorted(path.name for path in acme.iterdir()) == before
 
 
 def test_below_the_project_is_in_the_project(acme):

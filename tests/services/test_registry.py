@@ -67,6 +67,20 @@ def test_a_projects_own_run_and_ours_are_there_to_be_asked_for(tmp_path, monkeyp
         contract("greeter")
 
 
+def test_a_service_that_calls_itself_otherwise_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "pyproject.toml").write_text(PROJECT.format(noun="greeter").replace("acme", "acme_renamed"))
+    folder = tmp_path / "services" / "acme_renamed" / "services" / "greeter"
+    folder.mkdir(parents=True)
+    (folder / "service.py").write_text(
+        "from bedplate.server.service import ServiceType\nSERVICE = ServiceType('hello', build=print)\n"
+    )
+
+    with pytest.raises(ProjectError, match='has the name "hello"; it must be "greeter"'):
+        load("greeter")
+
+
 def test_a_noun_of_ours_is_not_taken_by_a_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -50,7 +50,7 @@ def up(
 ) -> None:
     """Run services in this process until Ctrl-C; makes data folder, tables and a key."""
     from bedplate.cli.process import run_services
-    from bedplate.services.registry import own_names
+    from bedplate.services.registry import contract, own_names
     from bedplate.settings import Settings
 
     if reload:
@@ -60,6 +60,8 @@ def up(
         raise typer.Exit(run_reloading(require_project(), names or (), log=log))
     settings = _with_log(Settings.load(), log)
     wanted = tuple(dict.fromkeys(names or own_names()))
+    for name in wanted:
+        contract(name)  # a name that there is not leaves no folder behind
     key = ensure_dev_key(settings)
     raise typer.Exit(
         run_services(settings, wanted, on_ready=_say_again if again else lambda app: _greet(app, key))

@@ -46,10 +46,12 @@ def load(name: str) -> "ServiceType":
 
     Raises:
         UnknownServiceError: There is none.
-        ProjectError: What its project generates is missing.
+        ProjectError: What its project generates is missing, or it calls itself otherwise.
     """
     place = _place(name)
     found: ServiceType = _import(place.service, place).SERVICE
+    if found.name != name:
+        raise ProjectError(f'{place.service}: SERVICE has the name "{found.name}"; it must be "{name}".')
     return found
 
 
