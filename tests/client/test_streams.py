@@ -149,7 +149,8 @@ async def test_a_timeout_around_a_call_is_a_timeout(client: AsyncEchoClient, han
 
 async def test_a_stream_ends_at_its_deadline(client: AsyncEchoClient, handlers: echo.Handlers) -> None:
     handlers.actions["held"] = echo.Hold()
-    stream = client.repeat(text="held", times=2, timeout_s=0.3)
+    await client.echo(text="once")  # connected: the clock is about the stream alone
+    stream = client.repeat(text="held", times=2, timeout_s=1.0)
     texts = [(await anext(stream)).text for _ in range(2)]
 
     with pytest.raises(DeadlineExceeded):

@@ -213,9 +213,10 @@ async def test_the_clock_is_looked_at_before_the_commit_even_when_the_loop_is_st
 
 async def test_postgresql_itself_stops_a_statement_at_the_deadline(postgresql_url):
     slot = _slot(postgresql_url)
+    perform(_unit(scalars("SELECT 1"), 10), slot)  # connected: the clock is about the statement alone
 
     with pytest.raises(Refusal, match="deadline") as caught:
-        perform(_unit(_forever, 0.1), slot)  # nobody arms its timer
+        perform(_unit(_forever, 1.0), slot)  # nobody arms its timer
 
     assert isinstance(caught.value.__cause__.orig, psycopg.errors.QueryCanceled)
     assert perform(_unit(scalars("SELECT 1"), 10), slot) == [1]

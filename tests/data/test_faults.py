@@ -223,7 +223,7 @@ async def test_what_a_server_goes_through_and_what_its_callers_see(own_server: P
         started = time.monotonic()
         with pytest.raises(Refusal, match="deadline"):
             await database.read(ITEMS, timeout_s=0.2)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         # The slot comes back though the server does not.
         await until(lambda: database.running == 0)
     await four()

@@ -73,7 +73,9 @@ async def test_every_hop_stops_at_the_deadline_when_rates_is_stalled(tmp_path: P
                 rates.send(signal.SIGCONT)
 
             assert {(status, reason) for status, reason, _ in answers} == {(504, "DEADLINE_EXCEEDED")}
-            assert min(took for _, _, took in answers) < DEADLINE_S + LATE_S
+            took = sorted(took for _, _, took in answers)
+            assert took[0] < DEADLINE_S + LATE_S, took
+            assert took[-1] < DEADLINE_S + 2, took
             assert still_running == 0
             rates.wait_ready()
             assert await asyncio.to_thread(running_calls, rates) == 0

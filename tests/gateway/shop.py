@@ -96,7 +96,9 @@ FILE = add_file(
     + _method("PurgeThing", 'custom { kind: "PURGE" path: "/v1/things/{name}" }')
     + _method("AnyThing", 'custom { kind: "*" path: "/v1/any/{name}" } body: "*"')
     + _method("GetTags", 'get: "/v1/things/{name}/tags" response_body: "tags"')
-    + _method("OpenThing", 'get: "/v1/open/{name}"', "auth { anonymous: true }")
+    + _method(
+        "OpenThing", 'get: "/v1/open/{name}"', "auth { anonymous: true } limits { response_bytes: 67108864 }"
+    )
     + _method("SmallThing", 'post: "/v1/small" body: "*"', "limits { request_bytes: 64 }")
     + _method("PartnerThing", 'get: "/v1/partner"', "visibility: VISIBILITY_PARTNER")
     + _method("InnerThing", 'get: "/v1/inner"', "visibility: VISIBILITY_INTERNAL")

@@ -74,7 +74,7 @@ async def test_our_timer_ends_the_handler_and_the_task_goes_on(bench: Bench, kin
 
     assert failure.reason == "DEADLINE_EXCEEDED"
     assert bench.handlers.left == ["wait"]
-    assert 0.08 < time.monotonic() - began < 0.6
+    assert 0.08 < time.monotonic() - began < 5
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

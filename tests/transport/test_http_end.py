@@ -7,6 +7,7 @@ import pytest
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.http import HttpDoor
+from bedplate.transport.http_reader import State
 from tests.gateway.http_door import open_door
 from tests.gateway.wire import Wire, request
 
@@ -187,3 +188,26 @@ async def test_the_address_that_is_taken_is_named():
 async def test_a_door_that_never_opened_stops():
     async with open_door() as served:
         await HttpDoor({}, Settings(), Telemetry(log=served.telemetry.log), lambda: True).stop(5)
+
+
+def _has_begun(connection) -> bool:
+    """Whether a connection has a part of a request."""
+    reader = getattr(connection, "_reader", None)
+    return reader is not None and reader.state is not State.IDLE
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"GET /v1/things/a HT", b"POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{"],
+    ids=["half a head", "half a body"],
+)
+async def test_a_request_that_is_half_here_does_not_hold_the_stop_for_its_grace(part):
+    async with open_door() as served, Wire(served.address) as wire:
+        await wire.send(part)
+        while not any(_has_begun(connection) for connection in served.door._connections):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await served.door.stop(600)
+            reply = await wire.reply()
+
+    assert reply.status == 408

@@ -231,14 +231,14 @@ async def test_so_many_requests_wait_behind_one_that_runs():
 
 
 async def test_a_caller_that_does_not_take_its_responses_is_cut_off():
-    async with open_door(http_body_s=SOON) as served:
+    async with open_door(http_body_s=SOON, http_idle_s=600) as served, asyncio.timeout(30):
 
         async def swell(request, call):
             request.display_name = "x" * 30_000_000
 
         served.handlers.before = swell
         async with Wire(served.address) as wire:
-            await wire.send(request("GET", "/v1/things/a"))
+            await wire.send(request("GET", "/v1/open/a"))
             while served.door.connections == 0:
                 await asyncio.sleep(0)
             while served.door.connections:

@@ -1,5 +1,6 @@
 """The `bedplate` command: its sub-commands, and how each of them ends."""
 
+import signal
 import sys
 from typing import Any
 
@@ -64,7 +65,15 @@ def version() -> None:
 def main() -> None:
     """Run the command; the entry point of the distribution."""
     tune()
+    if sys.argv[1:2] in (["up"], ["serve"]):
+        # Until the server itself listens to them, there is nothing to finish.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)
     app()
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

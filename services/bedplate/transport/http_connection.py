@@ -6,6 +6,7 @@ to take its response, and for a closed connection to be gone. The door looks at
 """
 
 import asyncio
+import math
 import time
 from email.utils import formatdate
 from http import HTTPStatus
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # caller would never see the answer.
 LINGER_S = 5.0
 LINGER_MAX_BYTES = 64 * 1024 * 1024
+# A request that has begun to arrive when the process stops may be in by then.
+DRAIN_S = 1.0
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -117,8 +120,14 @@ class HttpConnection(asyncio.Protocol):
         """Take no new request: close when what is in is answered, at once when nothing is."""
         self._draining = True
         reader = self._reader
-        if reader is not None and self._running is None and reader.state is State.IDLE:
+        if reader is None or self._running is not None:
+            return
+        if reader.state is State.IDLE:
             self._close(linger=False)
+        else:
+            # A request that is half here has no handler yet: it may arrive now or
+            # be refused, and must not hold the process for its whole grace.
+            reader.due = min(reader.due or math.inf, time.monotonic() + DRAIN_S)
 
     def stop(self) -> None:
         """End what runs: the process stops and its grace is over."""

@@ -26,15 +26,9 @@ def must_have() -> bool:
 
 
 def install() -> None:
-    """Install hledger when it is not there and may be installed; else skip the test, saying why."""
-    if shutil.which("hledger"):
-        return
-    if not must_have():
+    """Skip the test when hledger is not there; tests change nothing on the machine, .ci/run does."""
+    if not shutil.which("hledger"):
         pytest.skip("hledger is not installed (on Debian and Ubuntu: apt install hledger)")
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        pytest.skip("hledger is not installed, and only root on Debian or Ubuntu can install it here")
-    _apt("update")
-    _apt("install", "-y", "--no-install-recommends", "hledger")
 
 
 def _apt(*arguments: str, cwd: Path | None = None) -> None:
