@@ -32,11 +32,12 @@ def test_the_ledger_keeps_its_promises_in_every_order(serial):
 
 
 @pytest.mark.soak
-def test_the_ledger_keeps_its_promises_in_ten_thousand_orders():
-    report = simulate(posting(), seeds=range(10_000))
+@pytest.mark.parametrize("first", range(0, 10_000, 2_000))
+def test_the_ledger_keeps_its_promises_in_ten_thousand_orders(first):
+    report = simulate(posting(), seeds=range(first, first + 2_000))
 
     print(report)
-    assert report.seeds == 10_000
+    assert report.seeds == 2_000
 
 
 @pytest.mark.parametrize("name", PLANTED)
