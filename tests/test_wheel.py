@@ -2,7 +2,6 @@
 
 import email
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.stranger.wheel import build_wheel
 
 ROOT = Path(__file__).parent.parent
 # What a caller must install; the rest is the server's.
@@ -19,17 +20,7 @@ BASE = ["googleapis-common-protos", "grpcio", "protobuf"]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel of a copy of this folder, built without a network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    for part in ("services", "clients", "generated"):
-        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / part, source)
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return zipfile.ZipFile(next(folder.glob("*.whl")))
+    return zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("wheel")))
 
 
 def test_the_wheel_holds_all_that_is_written_and_generated(wheel):
