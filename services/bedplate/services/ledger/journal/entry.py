@@ -128,6 +128,8 @@ def _read_posting(
             raise JournalError(place, f"The amount cannot be read: {error}.") from error
     if written.lot:
         notes.append(Note(place, "the lot's price, date or note is not kept"))
+    if kind is Kind.FREE and not (written.amount or written.assertion):
+        raise JournalError(place, "A posting in parentheses balances with nothing; write its amount.")
     return Posting(place.line, rename(account), kind, written.amount, written.price, written.assertion)
 
 

@@ -149,7 +149,7 @@ class _File:
         if "\t" in word:
             word, _, rest = text.partition("\t")
         rest = rest.strip()
-        if text[0] == "Y" and text[1:].strip().partition(";")[0].strip().isdigit():
+        if text[:1] == "Y" and text[1:].strip().partition(";")[0].strip().isdigit():
             word, rest = "Y", text[1:].strip()
         if word in ("apply", "end"):
             second, _, rest = rest.partition(" ")

@@ -151,6 +151,7 @@ def _balance_group(transaction: Transaction, group: list[Posting], digits: dict[
         place = Place(transaction.place.file, left_out[1].line)
         raise JournalError(place, "A second amount is left out; one may be.")
     if left_out:
+        _check_clear(transaction, left_out[0])
         left_out[0].amounts = {each: -quantity for each, quantity in costs.items() if quantity}
         return
     left = {commodity: quantity for commodity, quantity in costs.items() if quantity}
@@ -158,14 +159,38 @@ def _balance_group(transaction: Transaction, group: list[Posting], digits: dict[
         one, other = left.values()
         if (one > 0) is not (other > 0):
             return  # one commodity was changed into the other, at the price that this is
+    seen = _price_digits(group) | digits
     left = {
         each: quantity
         for each, quantity in left.items()
-        if each not in digits or abs(quantity).scaleb(digits[each]) > HALF  # half to even is nothing
+        # Half to even is nothing; what is written nowhere is held to be exact.
+        if each not in seen or abs(quantity).scaleb(seen[each]) > HALF
     }
     if left:
         rest = ", ".join(_text(*item) for item in left.items())
         raise JournalError(transaction.place, f"The transaction does not balance: {rest} is left over.")
+
+
+def _check_clear(transaction: Transaction, left_out: Posting) -> None:
+    """Refuse what hledger takes in a way that nobody would expect: it passes prices over here."""
+    postings = transaction.postings
+    priced = any(posting.price and not posting.is_assigned for posting in postings)
+    if priced and any(posting.is_assigned for posting in postings):
+        place = Place(transaction.place.file, left_out.line)
+        raise JournalError(
+            place,
+            "The amount cannot be left out beside a price and an amount that a balance gives; write it.",
+        )
+
+
+def _price_digits(group: list[Posting]) -> dict[str, int]:
+    """Digits after the mark of prices, for commodities that have no other amounts."""
+    most: dict[str, int] = {}
+    for posting in group:
+        if posting.price is not None:
+            amount = posting.price.amount
+            most[amount.commodity] = max(amount.decimals, most.get(amount.commodity, 0))
+    return most
 
 
 def _costs(posting: Posting) -> Iterable[tuple[str, Decimal]]:
