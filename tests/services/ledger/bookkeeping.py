@@ -3,12 +3,14 @@
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from bedplate.data import Database
+from bedplate.errors import Refusal
 from bedplate.services.ledger import expiry, holding
 from bedplate.services.ledger.closing import close
 from bedplate.services.ledger.domain import (
@@ -26,9 +28,12 @@ from bedplate.services.ledger.domain import (
     Outcome,
     Side,
     Transaction,
+    kept,
 )
 from bedplate.services.ledger.posting import Reversal, post, reverse
 from bedplate.services.ledger.store import books, holds, journal
+
+T = TypeVar("T")
 
 EUR = Currency("EUR", 2)
 JPY = Currency("JPY", 0)
@@ -78,6 +83,13 @@ class Bookkeeper:
         await self.database.transact(work)
         return self
 
+    async def commit(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run a unit of work; a refusal that is remembered is committed before it is raised."""
+        answer = await self.database.transact(lambda connection: kept(lambda: work(connection)))
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
     async def post(
         self, *transactions: NewTransaction, mode: Mode = Mode.ATOMIC, now_us: int = NOW_US
     ) -> tuple[Outcome, ...]:
@@ -86,7 +98,7 @@ class Bookkeeper:
         def work(connection: sa.Connection) -> tuple[Outcome, ...]:
             return post(connection, self.tenant_id, self.ledger_id, transactions, now_us, mode=mode)
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def reverse(self, transaction_id: str, reversal_id: str, *, now_us: int = NOW_US) -> Outcome:
         """Reverse a transaction in a transaction of its own."""
@@ -95,7 +107,7 @@ class Bookkeeper:
             reversal = Reversal(transaction_id, reversal_id)
             return reverse(connection, self.tenant_id, self.ledger_id, reversal, now_us)
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def hold(
         self,
@@ -113,7 +125,7 @@ class Bookkeeper:
         def work(connection: sa.Connection) -> tuple[Hold, bool]:
             return holding.create(connection, self.tenant_id, self.ledger_id, wanted, now_us)
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def capture(
         self, hold_id: str, transaction_id: str, amount_minor: int | None = None, *, now_us: int = NOW_US
@@ -124,7 +136,7 @@ class Bookkeeper:
         def work(connection: sa.Connection) -> tuple[Outcome, Hold]:
             return holding.capture(connection, self.tenant_id, self.ledger_id, wanted, now_us)
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def release(self, hold_id: str, *, now_us: int = NOW_US) -> Hold:
         """Release a hold in a transaction of its own."""
@@ -132,7 +144,7 @@ class Bookkeeper:
         def work(connection: sa.Connection) -> Hold:
             return holding.release(connection, self.tenant_id, self.ledger_id, hold_id, now_us)
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def expire(self, *, now_us: int) -> int:
         """Give back what has expired, in a transaction of its own; how many holds that were."""
@@ -140,7 +152,7 @@ class Bookkeeper:
         def work(connection: sa.Connection) -> int:
             return expiry.expire(connection, self.tenant_id, self.ledger_id, now_us)[1]
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def stored_hold(self, hold_id: str) -> Hold:
         """A hold as it is noted."""
@@ -169,7 +181,7 @@ class Bookkeeper:
         def work(connection: sa.Connection) -> Account:
             return close(connection, self.tenant_id, self.ledger_id, account_id, now_us)
 
-        return await self.database.transact(work)
+        return await self.commit(work)
 
     async def post_all_at_once(self, transactions: Sequence[NewTransaction]) -> list[Outcome | BaseException]:
         """Post each in a transaction of its own, all at the same time."""

@@ -34,6 +34,7 @@ class ReferenceLedger:
     links: dict[str, str] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
     holds: dict[str, ReferenceHold] = field(default_factory=dict)
+    refused: dict[str, tuple[object, str]] = field(default_factory=dict)
     now: int = 0
 
     def sums(self, account_id: str) -> tuple[int, int]:
@@ -58,11 +59,24 @@ class ReferenceLedger:
             if known_id == transaction_id:
                 same = known_lines == lines and self.links.get(known_id, "") == link
                 return "replayed" if same else "TRANSACTION_EXISTS"
-        reason = self.refusal(lines)
+        reason = self.remembered(transaction_id, (lines, link)) or self.refusal(lines)
         if not reason:
             self.posted.append((transaction_id, lines))
             self.links[transaction_id] = link
-        return reason or "posted"
+        return self.remember(transaction_id, (lines, link), reason) or "posted"
+
+    def remembered(self, attempt_id: str, content: object) -> str:
+        """Why an attempt is refused again; empty when it was not refused for good."""
+        if attempt_id not in self.refused:
+            return ""
+        known, reason = self.refused[attempt_id]
+        return reason if known == content else "TRANSACTION_EXISTS"
+
+    def remember(self, attempt_id: str, content: object, reason: str) -> str:
+        """Note a refusal if it is for good; the same reason."""
+        if reason in ("LIMIT_EXCEEDED", "ACCOUNT_CLOSED", "HOLD_RESOLVED"):
+            self.refused.setdefault(attempt_id, (content, reason))
+        return reason
 
     def reverse(self, transaction_id: str, reversal_id: str) -> str:
         """Post a mirror."""
@@ -73,7 +87,7 @@ class ReferenceLedger:
         mirrored = [(account, other[side], amount) for account, side, amount in known[transaction_id]]
         link = f"reverses {transaction_id}"
         if reversal_id not in known and link in self.links.values():
-            return "ALREADY_REVERSED"
+            return self.remembered(reversal_id, (mirrored, link)) or "ALREADY_REVERSED"
         return self.post(reversal_id, mirrored, link)
 
     def close(self, account_id: str) -> str:
@@ -94,12 +108,15 @@ class ReferenceLedger:
                 expires,
             )
             return "replayed" if same else "HOLD_EXISTS"
+        content = (debit, credit, amount, expires)
+        if known_reason := self.remembered(f"hold {hold_id}", content):
+            return known_reason.replace("TRANSACTION", "HOLD")
         if expires is not None and expires <= self.now:
             return "INVALID_REQUEST"
         reason = self.refusal([(debit, "debit", amount), (credit, "credit", amount)], hold=True)
         if not reason:
             self.holds[hold_id] = ReferenceHold(debit, credit, amount, expires)
-        return reason or "held"
+        return self.remember(f"hold {hold_id}", content, reason) or "held"
 
     def capture(self, hold_id: str, transaction_id: str, amount: int | None) -> str:
         """Post a hold's amount or less."""
@@ -108,9 +125,12 @@ class ReferenceLedger:
         hold = self.holds[hold_id]
         taken = hold.amount if amount is None else amount
         lines = [(hold.debit, "debit", taken), (hold.credit, "credit", taken)]
+        content = (lines, f"captures {hold_id}")
         if transaction_id not in dict(self.posted):
+            if known_reason := self.remembered(transaction_id, content):
+                return known_reason
             if hold.state_at(self.now) != "pending":
-                return "HOLD_RESOLVED"
+                return self.remember(transaction_id, content, "HOLD_RESOLVED")
             if taken > hold.amount:
                 return "CAPTURE_EXCEEDS_HOLD"
             hold.state = "captured"

@@ -141,9 +141,9 @@ async def test_a_closed_account_is_posted_to_no_more_and_keeps_its_balance(keepe
     closed = await keeper.close("purse", now_us=NOW_US)
 
     assert closed.close_time_us == NOW_US + 1
-    for entries in (("purse", "cash"), ("cash", "purse")):
+    for late, *entries in (("late-1", "purse", "cash"), ("late-2", "cash", "purse")):
         with pytest.raises(Refusal) as refused_post:
-            await keeper.post(transfer("late", *entries, 1))
+            await keeper.post(transfer(late, *entries, 1))
         assert refused_post.value.reason == "ACCOUNT_CLOSED"
     assert (await keeper.balance("purse")).balance_minor == 5
     assert await keeper.audit() == 1

@@ -44,7 +44,7 @@ def reason_of(error: object) -> str:
 async def test_lg_08_what_is_held_counts_against_the_limit_and_is_no_entry(keeper):
     await keeper.hold("hold", "purse", "shop", 60)
 
-    (outcome,) = await keeper.post(transfer("tx", "purse", "bank", 41), mode=Mode.INDEPENDENT)
+    (outcome,) = await keeper.post(transfer("more", "purse", "bank", 41), mode=Mode.INDEPENDENT)
     assert reason_of(outcome.refusal) == "LIMIT_EXCEEDED"
     assert outcome.refusal.facts["available_minor"] == "40"
     await keeper.post(transfer("tx", "purse", "bank", 40))

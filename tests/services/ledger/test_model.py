@@ -72,6 +72,7 @@ def accounts():
 
 
 def told(outcome: Outcome) -> str:
+    """What became of a transaction; a refusal is told the same the second time."""
     if outcome.refusal is not None:
         return outcome.refusal.reason
     return "replayed" if outcome.replayed else "posted"
@@ -94,15 +95,16 @@ def expected(reference: ReferenceLedger, batch: list[tuple[str, list[Line]]], *,
 def test_the_rules_agree_with_the_reference_model(batches):
     reference = ReferenceLedger(ACCOUNTS)
     balances = {each.account_id: Balance(each, 0, 0) for each in accounts()}
-    posted, head = {}, Head(0, 0)
+    posted, head, failures = {}, Head(0, 0), {}
     for batch, _ in batches:
-        books = Books(head, dict(posted), dict(balances))
+        books = Books(head, dict(posted), dict(balances), failures=dict(failures))
 
         result = post([new(*each) for each in batch], books, NOW_US, Mode.INDEPENDENT)
 
         assert [told(outcome) for outcome in result.outcomes] == expected(reference, batch, atomic=False)
         head = result.head
         posted |= {each.transaction_id: each for each in result.transactions}
+        failures |= {each.failed_id: each for each in result.failures}
         balances |= {each.account.account_id: each for each in result.balances}
     for name, balance in balances.items():
         assert (balance.debits_minor, balance.credits_minor) == reference.sums(name)

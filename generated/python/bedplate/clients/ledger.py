@@ -240,6 +240,12 @@ class AsyncLedgerClient(AsyncClient):
         first refused transaction is; with INDEPENDENT the call succeeds and each
         result tells.
 
+        LIMIT_EXCEEDED and ACCOUNT_CLOSED are for good: the same transaction_id with
+        the same content is refused the same way for ever, and with another content
+        with TRANSACTION_EXISTS. So is a reversal's id, a hold's (HOLD_EXISTS), and
+        that of a capture, with HOLD_RESOLVED too. Every other refusal leaves the
+        id free.
+
         With validate_only it answers what it would answer, and changes nothing.
 
         Args:
@@ -914,6 +920,12 @@ class LedgerClient(Client):
         FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
         first refused transaction is; with INDEPENDENT the call succeeds and each
         result tells.
+
+        LIMIT_EXCEEDED and ACCOUNT_CLOSED are for good: the same transaction_id with
+        the same content is refused the same way for ever, and with another content
+        with TRANSACTION_EXISTS. So is a reversal's id, a hold's (HOLD_EXISTS), and
+        that of a capture, with HOLD_RESOLVED too. Every other refusal leaves the
+        id free.
 
         With validate_only it answers what it would answer, and changes nothing.
 

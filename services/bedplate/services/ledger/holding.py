@@ -6,6 +6,7 @@ before anything else, what holds have set aside whose time has come.
 
 import sqlalchemy as sa
 
+from bedplate.errors import Refusal
 from bedplate.services.ledger import domain, posting
 from bedplate.services.ledger.domain import (
     Capture,
@@ -18,7 +19,7 @@ from bedplate.services.ledger.domain import (
     Outcome,
 )
 from bedplate.services.ledger.expiry import current_balances, lock_head
-from bedplate.services.ledger.store import books, holds
+from bedplate.services.ledger.store import books, failures, holds
 
 
 def create(
@@ -46,6 +47,10 @@ def create(
         if differing := domain.hold_difference(hold, existing.asked):
             raise domain.hold_exists(hold.hold_id, f"transactions[0].{differing}")
         return existing.at(time_us), True
+    if head.has_failures:
+        failed = failures.find_failed_holds(connection, tenant_id, ledger_id, [hold.hold_id])
+        if hold.hold_id in failed:
+            raise domain.fail_again(hold, failed[hold.hold_id], "transactions[0]")
     if hold.expire_us is not None and hold.expire_us <= time_us:
         raise domain.hold_too_late("transactions[0].expire_time")
     balances = current_balances(
@@ -57,7 +62,14 @@ def create(
         now_us,
         lock=not rehearse,
     )
-    after = domain.judge(NewTransaction(hold.hold_id, hold.entries), balances, "transactions[0]", hold=True)
+    wanted = NewTransaction(hold.hold_id, hold.entries)
+    try:
+        after = domain.judge(wanted, balances, "transactions[0]", hold=True)
+    except Refusal as refusal:
+        failure = domain.failed_hold(hold, refusal, "transactions[0]", time_us)
+        if failure is not None and not rehearse:
+            failures.insert_failures(connection, tenant_id, ledger_id, [failure])
+        raise
     made = Hold(hold, after[0].account.currency.code, max(now_us, head.time_us + 1))
     if not rehearse:
         due_us = min((each for each in (head.due_us, hold.expire_us) if each is not None), default=None)
@@ -94,6 +106,8 @@ def capture(
     made = domain.post([transaction], known, now_us, Mode.ATOMIC)
     if not rehearse:
         posting.write(connection, tenant_id, ledger_id, made)
+    if made.refusal is not None:
+        raise made.refusal
     return made.outcomes[0], known.holds[asked.hold_id]
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bedplate.services.ledger import domain
 from bedplate.services.ledger.domain import Books, Head, Metadata, Mode, NewTransaction, Outcome, Posting
 from bedplate.services.ledger.expiry import current_balances, lock_head
-from bedplate.services.ledger.store import books, holds, journal
+from bedplate.services.ledger.store import books, failures, holds, journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ def post(
     locked in the order of their ids. A caller that posts to several ledgers in
     one transaction does so in the order of their ids, or meets deadlocks.
 
+    A refusal for good (`domain.REMEMBERED`) is remembered: it is written before
+    it is raised, with nothing else. A caller that commits keeps it, which
+    `domain.kept` helps with; one that rolls back leaves the id free.
+
     Args:
         connection: An open transaction that writes; the caller commits.
         tenant_id: Whose ledger it is.
@@ -68,10 +72,7 @@ def post(
     domain.check_batch(transactions)
     head = find_head(connection, tenant_id, ledger_id, now_us, lock=not rehearse)
     known = books_for(connection, tenant_id, ledger_id, head, transactions, now_us, lock=not rehearse)
-    posting = domain.post(transactions, known, now_us, mode)
-    if not rehearse:
-        write(connection, tenant_id, ledger_id, posting)
-    return posting.outcomes
+    return _finish(connection, tenant_id, ledger_id, domain.post(transactions, known, now_us, mode), rehearse)
 
 
 def reverse(
@@ -104,10 +105,8 @@ def reverse(
         metadata=reversal.metadata,
     )
     known = books_for(connection, tenant_id, ledger_id, head, [new], now_us, lock=not rehearse)
-    posting = domain.post([new], known, now_us, Mode.ATOMIC)
-    if not rehearse:
-        write(connection, tenant_id, ledger_id, posting)
-    return posting.outcomes[0]
+    made = domain.post([new], known, now_us, Mode.ATOMIC)
+    return _finish(connection, tenant_id, ledger_id, made, rehearse)[0]
 
 
 def find_head(connection: sa.Connection, tenant_id: str, ledger_id: str, now_us: int, *, lock: bool) -> Head:
@@ -144,11 +143,26 @@ def books_for(
         balances = current_balances(connection, tenant_id, ledger_id, head, account_ids, now_us, lock=lock)
     reversed_ids = [transaction.reverses_id for transaction in new if transaction.reverses_id]
     reversals = journal.find_reversals(connection, tenant_id, ledger_id, reversed_ids) if reversed_ids else {}
-    return Books(head, posted, balances, reversals)
+    refused = {}
+    if head.has_failures and new:
+        new_ids = [transaction.transaction_id for transaction in new]
+        refused = failures.find_failed_transactions(connection, tenant_id, ledger_id, new_ids)
+    return Books(head, posted, balances, reversals, failures=refused)
+
+
+def _finish(
+    connection: sa.Connection, tenant_id: str, ledger_id: str, posting: Posting, rehearse: bool
+) -> tuple[Outcome, ...]:
+    if not rehearse:
+        write(connection, tenant_id, ledger_id, posting)
+    if posting.refusal is not None:
+        raise posting.refusal
+    return posting.outcomes
 
 
 def write(connection: sa.Connection, tenant_id: str, ledger_id: str, posting: Posting) -> None:
     """Write what a batch comes to; the ledger and the accounts are locked."""
+    failures.insert_failures(connection, tenant_id, ledger_id, posting.failures)
     if posting.transactions:
         journal.insert_transactions(connection, tenant_id, ledger_id, posting.transactions)
         holds.save_resolved(connection, tenant_id, ledger_id, posting.holds)

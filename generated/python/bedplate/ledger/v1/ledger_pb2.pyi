@@ -1110,7 +1110,7 @@ class PostResult(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
-    """True: it had been posted before, by an earlier call."""
+    """True: it had been posted, or refused for good, before, by an earlier call."""
     @_builtins.property
     def transaction(self) -> Global___Transaction:
         """As posted."""

@@ -233,6 +233,12 @@ class LedgerServiceServicer(object):
         first refused transaction is; with INDEPENDENT the call succeeds and each
         result tells.
 
+        LIMIT_EXCEEDED and ACCOUNT_CLOSED are for good: the same transaction_id with
+        the same content is refused the same way for ever, and with another content
+        with TRANSACTION_EXISTS. So is a reversal's id, a hold's (HOLD_EXISTS), and
+        that of a capture, with HOLD_RESOLVED too. Every other refusal leaves the
+        id free.
+
         With validate_only it answers what it would answer, and changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

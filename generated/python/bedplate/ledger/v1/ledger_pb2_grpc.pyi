@@ -98,6 +98,12 @@ class LedgerServiceStub:
     first refused transaction is; with INDEPENDENT the call succeeds and each
     result tells.
 
+    LIMIT_EXCEEDED and ACCOUNT_CLOSED are for good: the same transaction_id with
+    the same content is refused the same way for ever, and with another content
+    with TRANSACTION_EXISTS. So is a reversal's id, a hold's (HOLD_EXISTS), and
+    that of a capture, with HOLD_RESOLVED too. Every other refusal leaves the
+    id free.
+
     With validate_only it answers what it would answer, and changes nothing.
     """
     ReverseTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransactionRequest, _ledger_pb2.ReverseTransactionResponse]
@@ -251,6 +257,12 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
     first refused transaction is; with INDEPENDENT the call succeeds and each
     result tells.
+
+    LIMIT_EXCEEDED and ACCOUNT_CLOSED are for good: the same transaction_id with
+    the same content is refused the same way for ever, and with another content
+    with TRANSACTION_EXISTS. So is a reversal's id, a hold's (HOLD_EXISTS), and
+    that of a capture, with HOLD_RESOLVED too. Every other refusal leaves the
+    id free.
 
     With validate_only it answers what it would answer, and changes nothing.
     """
@@ -450,6 +462,12 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION LIMIT_EXCEEDED. With ATOMIC the call is refused as its
         first refused transaction is; with INDEPENDENT the call succeeds and each
         result tells.
+
+        LIMIT_EXCEEDED and ACCOUNT_CLOSED are for good: the same transaction_id with
+        the same content is refused the same way for ever, and with another content
+        with TRANSACTION_EXISTS. So is a reversal's id, a hold's (HOLD_EXISTS), and
+        that of a capture, with HOLD_RESOLVED too. Every other refusal leaves the
+        id free.
 
         With validate_only it answers what it would answer, and changes nothing.
         """

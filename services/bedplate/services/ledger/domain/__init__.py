@@ -20,6 +20,13 @@ from bedplate.services.ledger.domain.account import (
     ledger_not_found,
 )
 from bedplate.services.ledger.domain.batch import Books, Head, Mode, Outcome, Posting, judge, post
+from bedplate.services.ledger.domain.failure import (
+    REMEMBERED,
+    Failure,
+    fail_again,
+    failed_hold,
+    kept,
+)
 from bedplate.services.ledger.domain.hold import (
     Capture,
     Hold,
@@ -50,6 +57,7 @@ from bedplate.services.ledger.domain.transaction import (
 
 __all__ = [
     "ENTRIES_PER_CALL_MAX",
+    "REMEMBERED",
     "Account",
     "AccountType",
     "Balance",
@@ -58,6 +66,7 @@ __all__ = [
     "Currency",
     "CurrencyTotal",
     "Entry",
+    "Failure",
     "Head",
     "Hold",
     "HoldState",
@@ -79,6 +88,8 @@ __all__ = [
     "captured",
     "check_batch",
     "check_pending",
+    "fail_again",
+    "failed_hold",
     "first_difference",
     "give_back",
     "hold_difference",
@@ -87,6 +98,7 @@ __all__ = [
     "hold_too_late",
     "holds_expiring",
     "judge",
+    "kept",
     "ledger_not_found",
     "mirror",
     "post",

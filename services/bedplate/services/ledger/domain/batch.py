@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.money import INT64_MAX
 from bedplate.services.ledger.domain.account import Balance, Side, account_closed, account_not_found
+from bedplate.services.ledger.domain.failure import Failure, fail_again, failed_transaction
 from bedplate.services.ledger.domain.hold import Hold, HoldState, check_capture, give_back
 from bedplate.services.ledger.domain.transaction import (
     Entry,
@@ -32,16 +33,18 @@ class Head:
         sequence: The last transaction's place; 0 before the first.
         time_us: The time of the last thing that happened to it. Never goes back.
         due_us: No hold expires before this time; None: none ever does.
+        has_failures: Whether any refusal is remembered.
     """
 
     sequence: int
     time_us: int
     due_us: int | None = None
+    has_failures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one transaction of a batch: posted (now, or `replayed`: before), or refused."""
+    """What became of one transaction of a batch: posted, or refused, now or (`replayed`) before."""
 
     transaction: Transaction | None = None
     replayed: bool = False
@@ -58,6 +61,9 @@ class Posting:
         balances: The balances that they change, as they are afterwards.
         head: The ledger's end afterwards.
         holds: The holds that they capture, as they are afterwards.
+        failures: The refusals that are to be remembered.
+        refusal: Why nothing of an ATOMIC batch is posted; then there are no
+            outcomes, and all but `failures` is to be left as it was.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -65,6 +71,8 @@ class Posting:
     balances: tuple[Balance, ...]
     head: Head
     holds: tuple[Hold, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    refusal: Refusal | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +85,7 @@ class Books:
         balances: The accounts that the batch names, as far as they exist.
         reversals: Ids of reversals, by the id of the transaction that they reverse.
         holds: The holds that the batch captures, by id.
+        failures: Refusals that are remembered under an id of the batch.
         changed: Ids of the accounts whose balance the batch has changed, as keys.
     """
 
@@ -85,6 +94,7 @@ class Books:
     balances: dict[str, Balance]
     reversals: dict[str, str] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
 
 
@@ -96,10 +106,7 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
         books: What it is judged against; used up by this call.
         now_us: The time. The time of a transaction is never before that of the
             one before it, whatever the clock does.
-        mode: ATOMIC raises the first refusal; INDEPENDENT returns each.
-
-    Raises:
-        Refusal: As `judge` and `replay` do, with ATOMIC only.
+        mode: ATOMIC ends with the first refusal; INDEPENDENT tells of each.
     """
     outcomes: list[Outcome] = []
     new: list[Transaction] = []
@@ -109,13 +116,14 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
     capturing = any(transaction.captures_id for transaction in transactions)
     time_us = max(now_us, books.head.time_us + capturing)
     resolved: list[Hold] = []
+    failures: list[Failure] = []
     for index, transaction in enumerate(transactions):
         path = f"transactions[{index}]"
         try:
-            existing = books.posted.get(transaction.transaction_id)
-            if existing is not None:
-                replay(transaction, existing, path)
-                outcomes.append(Outcome(existing, replayed=True))
+            if (known := _known(transaction, books, path)) is not None:
+                outcomes.append(known)
+                if known.refusal is not None and mode is Mode.ATOMIC:
+                    return Posting((), (), (), books.head, refusal=known.refusal)
                 continue
             if (reversal_id := books.reversals.get(transaction.reverses_id)) is not None:
                 raise already_reversed(transaction.reverses_id, reversal_id, f"{path}.reverses_id")
@@ -123,8 +131,11 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
                 resolved.append(_capture(transaction, books, time_us, path))
             changes = judge(transaction, books.balances, path)
         except Refusal as refusal:
+            failure = failed_transaction(transaction, refusal, path, time_us)
             if mode is Mode.ATOMIC:
-                raise
+                remembered = () if failure is None else (failure,)
+                return Posting((), (), (), books.head, failures=remembered, refusal=refusal)
+            failures += [] if failure is None else [failure]
             outcomes.append(Outcome(refusal=refusal))
             continue
         for balance in changes:
@@ -138,7 +149,23 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
         outcomes.append(Outcome(posted))
     head = replace(books.head, sequence=sequence, time_us=time_us) if new else books.head
     changed = tuple(books.balances[account_id] for account_id in books.changed)
-    return Posting(tuple(outcomes), tuple(new), changed, head, tuple(resolved))
+    return Posting(tuple(outcomes), tuple(new), changed, head, tuple(resolved), tuple(failures))
+
+
+def _known(transaction: NewTransaction, books: Books, path: str) -> Outcome | None:
+    """What became of a transaction before; None: its id is new.
+
+    Raises:
+        Refusal: TRANSACTION_EXISTS.
+    """
+    existing = books.posted.get(transaction.transaction_id)
+    if existing is not None:
+        replay(transaction, existing, path)
+        return Outcome(existing, replayed=True)
+    failure = books.failures.get(transaction.transaction_id)
+    if failure is not None:
+        return Outcome(refusal=fail_again(transaction, failure, path), replayed=True)
+    return None
 
 
 def _capture(transaction: NewTransaction, books: Books, time_us: int, path: str) -> Hold:

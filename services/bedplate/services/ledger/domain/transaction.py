@@ -102,14 +102,14 @@ def replay(transaction: NewTransaction, posted: Transaction, path: str) -> None:
         return
     field_path = f"{path}.{differing}"
     sentence = (
-        f"Another transaction was posted under the id {posted.transaction_id}; "
+        f"Another transaction was sent under the id {posted.transaction_id}; "
         "use a fresh transaction_id, or send what was sent then."
     )
     raise Refusal(
         Kind.EXISTS,
         "TRANSACTION_EXISTS",
         sentence,
-        violations=[Violation(field_path, "This differs from what was posted under the id.")],
+        violations=[Violation(field_path, "This differs from what was sent under the id before.")],
         field=field_path,
         transaction_id=posted.transaction_id,
     )

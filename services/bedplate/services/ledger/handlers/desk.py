@@ -43,16 +43,23 @@ class Desk:
 
         When very many holds have expired, they are given back first, in
         transactions of their own, so that a call which runs out of time has
-        brought the next one nearer.
+        brought the next one nearer. A refusal that is remembered is committed
+        before it is raised.
         """
         if rehearse:
             return await self._database.read(work)
         while True:
             try:
-                return await self._database.transact(work)
+                answer = await self._database.transact(
+                    lambda connection: domain.kept(lambda: work(connection))
+                )
             except Refusal as refusal:
                 if refusal.reason != "HOLDS_EXPIRING":
                     raise
+            else:
+                if isinstance(answer, Refusal):
+                    raise answer
+                return answer
             await self._database.transact(
                 lambda connection: expiry.expire(connection, tenant_id, ledger_id, now_us)
             )

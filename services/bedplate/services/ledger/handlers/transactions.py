@@ -115,7 +115,8 @@ class TransactionHandlers(Desk):
 
     def _to_result(self, outcome: Outcome, call: Call) -> pb.PostResult:
         if outcome.refusal is not None:
-            return pb.PostResult(error=self._failures.from_exception(outcome.refusal, call).status)
+            status = self._failures.from_exception(outcome.refusal, call).status
+            return pb.PostResult(error=status, replayed=outcome.replayed)
         assert outcome.transaction is not None, "an outcome is a transaction or a refusal"
         return pb.PostResult(
             transaction=messages.to_transaction(outcome.transaction), replayed=outcome.replayed

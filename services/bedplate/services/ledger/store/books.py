@@ -34,7 +34,7 @@ _LIST_LEDGERS = Statement("""
     ORDER BY ledger_id LIMIT :limit
 """)
 _HEAD = """
-    SELECT head_sequence, head_time_us, holds_due_us FROM ledger_ledgers
+    SELECT head_sequence, head_time_us, holds_due_us, has_failures FROM ledger_ledgers
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_HEAD = Statement(_HEAD)
@@ -138,13 +138,13 @@ def find_head(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Head
     All that was posted up to there can be seen by whoever sees this.
     """
     row = _FIND_HEAD.row(connection, tenant_id=tenant_id, ledger_id=ledger_id)
-    return None if row is None else Head(*row)
+    return None if row is None else _head(row)
 
 
 def lock_head(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Head | None:
     """As `find_head`, and keep others from posting to the ledger until the transaction ends."""
     row = _LOCK_HEAD.row(connection, tenant_id=tenant_id, ledger_id=ledger_id)
-    return None if row is None else Head(*row)
+    return None if row is None else _head(row)
 
 
 def save_head(connection: sa.Connection, tenant_id: str, ledger_id: str, head: Head) -> None:
@@ -282,6 +282,10 @@ def totals(connection: sa.Connection, tenant_id: str, ledger_id: str) -> list[Cu
         )
         for code, scale, count, debits_high, debits_low, credits_high, credits_low in rows
     ]
+
+
+def _head(row: Any) -> Head:
+    return Head(row.head_sequence, row.head_time_us, row.holds_due_us, bool(row.has_failures))
 
 
 def _balance(row: Any) -> Balance:
