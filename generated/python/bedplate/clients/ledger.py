@@ -590,12 +590,13 @@ class AsyncLedgerClient(AsyncClient):
         ledger_id: str | None = None,
         account_id: str | None = None,
         convert_to: ledger_pb2.Conversion | None = None,
+        as_of: ledger_pb2.AsOf | None = None,
         timeout_s: float | None = None,
     ) -> ledger_pb2.GetBalanceResponse:
         """Reads the balance of an account, and converts it when asked to, by the
         rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
         that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
-        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        day of the calendar, or as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
         ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
         UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
         rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
@@ -605,6 +606,8 @@ class AsyncLedgerClient(AsyncClient):
             ledger_id: The ledger.
             account_id: The account.
             convert_to: Also answer the balance in another currency.
+            as_of: The balance as of this time. Left out: now. A hold has one time, so what is pending is what
+                was pending then, on either axis.
             timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
                 call that it is part of has left.
         """
@@ -612,6 +615,7 @@ class AsyncLedgerClient(AsyncClient):
             "ledger_id": ledger_id,
             "account_id": account_id,
             "convert_to": convert_to,
+            "as_of": as_of,
         }
         response: ledger_pb2.GetBalanceResponse = await self._unary("GetBalance", request, fields, timeout_s)
         return response
@@ -680,19 +684,23 @@ class AsyncLedgerClient(AsyncClient):
         request: ledger_pb2.GetTrialBalanceRequest | None = None,
         *,
         ledger_id: str | None = None,
+        as_of: ledger_pb2.AsOf | None = None,
         timeout_s: float | None = None,
     ) -> ledger_pb2.GetTrialBalanceResponse:
-        """Adds up all accounts of a ledger, per currency. Debits equal credits.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+        """Adds up all accounts of a ledger, per currency. Debits equal credits, now
+        and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
 
         Args:
             request: The whole request, instead of its fields.
             ledger_id: The ledger.
+            as_of: The sums as of this time. Left out: now.
             timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
                 call that it is part of has left.
         """
         fields = {
             "ledger_id": ledger_id,
+            "as_of": as_of,
         }
         response: ledger_pb2.GetTrialBalanceResponse = await self._unary(
             "GetTrialBalance", request, fields, timeout_s
@@ -1265,12 +1273,13 @@ class LedgerClient(Client):
         ledger_id: str | None = None,
         account_id: str | None = None,
         convert_to: ledger_pb2.Conversion | None = None,
+        as_of: ledger_pb2.AsOf | None = None,
         timeout_s: float | None = None,
     ) -> ledger_pb2.GetBalanceResponse:
         """Reads the balance of an account, and converts it when asked to, by the
         rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
         that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
-        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        day of the calendar, or as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
         ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
         UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
         rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
@@ -1280,6 +1289,8 @@ class LedgerClient(Client):
             ledger_id: The ledger.
             account_id: The account.
             convert_to: Also answer the balance in another currency.
+            as_of: The balance as of this time. Left out: now. A hold has one time, so what is pending is what
+                was pending then, on either axis.
             timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
                 call that it is part of has left.
         """
@@ -1287,6 +1298,7 @@ class LedgerClient(Client):
             "ledger_id": ledger_id,
             "account_id": account_id,
             "convert_to": convert_to,
+            "as_of": as_of,
         }
         response: ledger_pb2.GetBalanceResponse = self._unary("GetBalance", request, fields, timeout_s)
         return response
@@ -1355,19 +1367,23 @@ class LedgerClient(Client):
         request: ledger_pb2.GetTrialBalanceRequest | None = None,
         *,
         ledger_id: str | None = None,
+        as_of: ledger_pb2.AsOf | None = None,
         timeout_s: float | None = None,
     ) -> ledger_pb2.GetTrialBalanceResponse:
-        """Adds up all accounts of a ledger, per currency. Debits equal credits.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+        """Adds up all accounts of a ledger, per currency. Debits equal credits, now
+        and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
 
         Args:
             request: The whole request, instead of its fields.
             ledger_id: The ledger.
+            as_of: The sums as of this time. Left out: now.
             timeout_s: How long it may take, seconds: 5 when left out, 30 at most, and never more than the
                 call that it is part of has left.
         """
         fields = {
             "ledger_id": ledger_id,
+            "as_of": as_of,
         }
         response: ledger_pb2.GetTrialBalanceResponse = self._unary(
             "GetTrialBalance", request, fields, timeout_s

@@ -10,6 +10,8 @@ from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.services.ledger.domain import (
     Account,
     AccountType,
+    AsOf,
+    Axis,
     Balance,
     Currency,
     CurrencyTotal,
@@ -77,6 +79,16 @@ def new_reversal(message: pb.ReverseTransactionRequest) -> Reversal:
         message.description,
         metadata_of(message.metadata),
     )
+
+
+def as_of(message: pb.AsOf) -> AsOf:
+    """The time at which a request looks at books.
+
+    Raises:
+        Refusal: INVALID_REQUEST: it is no time.
+    """
+    time_us = microseconds(message.time, "as_of.time")
+    return AsOf(time_us, Axis.EFFECTIVE if message.axis == pb.TIME_AXIS_EFFECTIVE else Axis.CREATED)
 
 
 def check_day(text: str, path: str) -> None:

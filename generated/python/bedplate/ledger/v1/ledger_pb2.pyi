@@ -254,6 +254,30 @@ BATCH_MODE_INDEPENDENT: BatchMode.ValueType  # 2
 """Each for itself, in order."""
 Global___BatchMode: _TypeAlias = BatchMode  # noqa: Y015
 
+class _TimeAxis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimeAxisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeAxis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIME_AXIS_UNSPECIFIED: _TimeAxis.ValueType  # 0
+    """CREATED."""
+    TIME_AXIS_CREATED: _TimeAxis.ValueType  # 1
+    """create_time: what the ledger held then, whatever was posted later."""
+    TIME_AXIS_EFFECTIVE: _TimeAxis.ValueType  # 2
+    """effective_time: what had taken place by then, as is known now."""
+
+class TimeAxis(_TimeAxis, metaclass=_TimeAxisEnumTypeWrapper):
+    """Which time of a transaction counts."""
+
+TIME_AXIS_UNSPECIFIED: TimeAxis.ValueType  # 0
+"""CREATED."""
+TIME_AXIS_CREATED: TimeAxis.ValueType  # 1
+"""create_time: what the ledger held then, whatever was posted later."""
+TIME_AXIS_EFFECTIVE: TimeAxis.ValueType  # 2
+"""effective_time: what had taken place by then, as is known now."""
+Global___TimeAxis: _TypeAlias = TimeAxis  # noqa: Y015
+
 @_typing.final
 class Ledger(_message.Message):
     """A set of accounts that balance against each other."""
@@ -1377,6 +1401,34 @@ class ListTransactionsResponse(_message.Message):
 Global___ListTransactionsResponse: _TypeAlias = ListTransactionsResponse  # noqa: Y015
 
 @_typing.final
+class AsOf(_message.Message):
+    """A time at which books are looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    AXIS_FIELD_NUMBER: _builtins.int
+    axis: Global___TimeAxis.ValueType
+    """Which time of theirs. Left out: CREATED."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Transactions of this time and before count."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        axis: Global___TimeAxis.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AsOf: _TypeAlias = AsOf  # noqa: Y015
+
+@_typing.final
 class Conversion(_message.Message):
     """What to convert a balance to."""
 
@@ -1851,6 +1903,7 @@ class GetBalanceRequest(_message.Message):
     LEDGER_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     CONVERT_TO_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """The ledger."""
     account_id: _builtins.str
@@ -1859,16 +1912,23 @@ class GetBalanceRequest(_message.Message):
     def convert_to(self) -> Global___Conversion:
         """Also answer the balance in another currency."""
 
+    @_builtins.property
+    def as_of(self) -> Global___AsOf:
+        """The balance as of this time. Left out: now. A hold has one time, so what is
+        pending is what was pending then, on either axis.
+        """
+
     def __init__(
         self,
         *,
         ledger_id: _builtins.str = ...,
         account_id: _builtins.str = ...,
         convert_to: Global___Conversion | None = ...,
+        as_of: Global___AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["convert_to", b"convert_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "convert_to", b"convert_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "convert_to", b"convert_to", "ledger_id", b"ledger_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "as_of", b"as_of", "convert_to", b"convert_to", "ledger_id", b"ledger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2075,16 +2135,22 @@ class GetTrialBalanceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LEDGER_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """The ledger."""
+    @_builtins.property
+    def as_of(self) -> Global___AsOf:
+        """The sums as of this time. Left out: now."""
+
     def __init__(
         self,
         *,
         ledger_id: _builtins.str = ...,
+        as_of: Global___AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_id", b"ledger_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "ledger_id", b"ledger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2140,7 +2206,7 @@ class GetTrialBalanceResponse(_message.Message):
     balanced: _builtins.bool
     """True: debits equal credits in every currency."""
     sequence: _builtins.int
-    """The last transaction that is counted."""
+    """The last transaction that is looked at."""
     @_builtins.property
     def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyTotal]:
         """One for each currency, by code."""

@@ -352,7 +352,7 @@ class LedgerServiceServicer(object):
         """Reads the balance of an account, and converts it when asked to, by the
         rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
         that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
-        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        day of the calendar, or as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
         ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
         UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
         rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
@@ -380,8 +380,9 @@ class LedgerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetTrialBalance(self, request, context):
-        """Adds up all accounts of a ledger, per currency. Debits equal credits.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+        """Adds up all accounts of a ledger, per currency. Debits equal credits, now
+        and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -177,7 +177,7 @@ class LedgerServiceStub:
     """Reads the balance of an account, and converts it when asked to, by the
     rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
     that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
-    day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    day of the calendar, or as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
     ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
     UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
     rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
@@ -193,8 +193,9 @@ class LedgerServiceStub:
     NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
     """
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTrialBalanceRequest, _ledger_pb2.GetTrialBalanceResponse]
-    """Adds up all accounts of a ledger, per currency. Debits equal credits.
-    Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+    """Adds up all accounts of a ledger, per currency. Debits equal credits, now
+    and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+    (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -337,7 +338,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Reads the balance of an account, and converts it when asked to, by the
     rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
     that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
-    day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+    day of the calendar, or as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
     ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
     UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
     rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
@@ -353,8 +354,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND ACCOUNT_NOT_FOUND.
     """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTrialBalanceRequest, _ledger_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
-    """Adds up all accounts of a ledger, per currency. Debits equal credits.
-    Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+    """Adds up all accounts of a ledger, per currency. Debits equal credits, now
+    and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+    (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
     """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -602,7 +604,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads the balance of an account, and converts it when asked to, by the
         rates of bedplate.rates.v1; the caller's key needs the scope rates.read for
         that. Refuses with INVALID_ARGUMENT INVALID_REQUEST (convert_to.date is no
-        day of the calendar), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
+        day of the calendar, or as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND, NOT_FOUND
         ACCOUNT_NOT_FOUND, PERMISSION_DENIED SCOPE_MISSING (rates.read),
         UNAVAILABLE RATES_UNAVAILABLE, FAILED_PRECONDITION RATE_NOT_AVAILABLE (no
         rate for the pair and day), OUT_OF_RANGE CONVERSION_OVERFLOW.
@@ -636,8 +638,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetTrialBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetTrialBalanceResponse, _abc.Awaitable[_ledger_pb2.GetTrialBalanceResponse]]:
-        """Adds up all accounts of a ledger, per currency. Debits equal credits.
-        Refuses with NOT_FOUND LEDGER_NOT_FOUND.
+        """Adds up all accounts of a ledger, per currency. Debits equal credits, now
+        and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
         """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

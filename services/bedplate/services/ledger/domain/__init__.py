@@ -19,6 +19,7 @@ from bedplate.services.ledger.domain.account import (
     account_not_found,
     ledger_not_found,
 )
+from bedplate.services.ledger.domain.as_of import AsOf, Axis
 from bedplate.services.ledger.domain.batch import Books, Head, Mode, Outcome, Posting, judge, post
 from bedplate.services.ledger.domain.failure import (
     REMEMBERED,
@@ -60,6 +61,8 @@ __all__ = [
     "REMEMBERED",
     "Account",
     "AccountType",
+    "AsOf",
+    "Axis",
     "Balance",
     "Books",
     "Capture",

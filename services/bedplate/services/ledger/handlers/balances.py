@@ -7,11 +7,11 @@ from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.money import fits_int64, from_text, to_text
 from bedplate.pipeline.call import Call
 from bedplate.services.ledger import domain, messages
-from bedplate.services.ledger.domain import Balance, Head
+from bedplate.services.ledger.domain import Balance
 from bedplate.services.ledger.expiry import current_balances
 from bedplate.services.ledger.handlers.desk import Desk, require_head
 from bedplate.services.ledger.rates import Converted
-from bedplate.services.ledger.store import books
+from bedplate.services.ledger.store import books, history
 
 
 class BalanceHandlers(Desk):
@@ -21,6 +21,7 @@ class BalanceHandlers(Desk):
         """Read an account's balance, and convert it when asked to."""
         messages.check_day(request.convert_to.date, "convert_to.date")
         account_id, now_us = request.account_id, self._clock()
+        as_of = messages.as_of(request.as_of) if request.HasField("as_of") else None
 
         def work(connection: sa.Connection) -> Balance:
             head = require_head(connection, call.tenant, request.ledger_id)
@@ -29,7 +30,11 @@ class BalanceHandlers(Desk):
             )
             if account_id not in found:
                 raise domain.account_not_found(account_id, "account_id")
-            return found[account_id]
+            if as_of is None:
+                return found[account_id]
+            return history.balance_at(
+                connection, call.tenant, request.ledger_id, head, found[account_id], as_of
+            )
 
         balance = await self._database.read(work)
         response = pb.GetBalanceResponse(balance=messages.to_balance(balance))
@@ -41,16 +46,19 @@ class BalanceHandlers(Desk):
         self, request: pb.GetTrialBalanceRequest, call: Call
     ) -> pb.GetTrialBalanceResponse:
         """Add up all accounts of a ledger."""
+        as_of = messages.as_of(request.as_of) if request.HasField("as_of") else None
 
-        def work(connection: sa.Connection) -> tuple[Head, list[domain.CurrencyTotal]]:
+        def work(connection: sa.Connection) -> tuple[list[domain.CurrencyTotal], int]:
             head = require_head(connection, call.tenant, request.ledger_id)
-            return head, books.totals(connection, call.tenant, request.ledger_id)
+            if as_of is None:
+                return books.totals(connection, call.tenant, request.ledger_id), head.sequence
+            return history.totals_at(connection, call.tenant, request.ledger_id, head, as_of)
 
-        head, totals = await self._database.read(work)
+        totals, sequence = await self._database.read(work)
         return pb.GetTrialBalanceResponse(
             totals=[messages.to_total(total) for total in totals],
             balanced=all(total.debits_minor == total.credits_minor for total in totals),
-            sequence=head.sequence,
+            sequence=sequence,
         )
 
     async def _convert(self, balance: Balance, wanted: pb.Conversion) -> pb.ConvertedBalance:
