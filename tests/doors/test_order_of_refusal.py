@@ -97,8 +97,11 @@ async def test_the_content_type_is_looked_at_with_the_body(
 
 
 async def test_the_books_are_asked_in_the_order_that_the_contract_lists(doors: Doors) -> None:
-    def transaction(*listed: tuple[str, int]) -> Ask:
-        """An entry for each account and amount; a negative amount is a credit."""
+    def transaction(door: str, *listed: tuple[str, int]) -> Ask:
+        """An entry for each account and amount; a negative amount is a credit.
+
+        Each door has its own id: a refused limit is remembered under it.
+        """
         entries = [
             pb.Entry(
                 account_id=name,
@@ -107,16 +110,17 @@ async def test_the_books_are_asked_in_the_order_that_the_contract_lists(doors: D
             )
             for name, amount in listed
         ]
-        return said(post(pb.Transaction(transaction_id="x", entries=entries)), WRITER)
+        return said(post(pb.Transaction(transaction_id=f"x-{door}", entries=entries)), WRITER)
 
-    both = transaction(("nowhere", 2), ("nowhere", -1))
-    absent = transaction(("nowhere", 2), ("wallet", 3), ("cash:EUR", -1))
-    unbalanced = transaction(("full:debits", 2), ("wallet", 3), ("cash:EUR", -1))
-    overflow = transaction(("full:debits", 2), ("wallet", 3), ("cash:EUR", -5))
-    limit = transaction(("wallet", 3), ("cash:EUR", -3))
-
-    for ask in DOORS.values():
-        told = [(await ask(doors, each)).reason for each in (both, absent, unbalanced, overflow, limit)]
+    for door, ask in DOORS.items():
+        faults = [
+            transaction(door, ("nowhere", 2), ("nowhere", -1)),
+            transaction(door, ("nowhere", 2), ("wallet", 3), ("cash:EUR", -1)),
+            transaction(door, ("full:debits", 2), ("wallet", 3), ("cash:EUR", -1)),
+            transaction(door, ("full:debits", 2), ("wallet", 3), ("cash:EUR", -5)),
+            transaction(door, ("wallet", 3), ("cash:EUR", -3)),
+        ]
+        told = [(await ask(doors, each)).reason for each in faults]
 
         assert told == [
             "ACCOUNT_ON_BOTH_SIDES",
