@@ -58,11 +58,11 @@ def test_the_services_default_counts_where_the_method_is_silent() -> None:
 @pytest.mark.parametrize(
     ("option", "path"),
     [
-        ("hedge { max_attempts: 2 }", "hedge"),
-        ("rate { cost: 5 }", "rate"),
+        ("idempotency: IDEMPOTENCY_READ_ONLY hedge { max_attempts: 2 }", "hedge"),
+        ("rate { per_second: 5 }", "rate"),
         ("concurrency { limit: 5 }", "concurrency"),
         ("criticality: CRITICALITY_CRITICAL", "criticality"),
-        ("cache { scope: CACHE_SCOPE_TENANT }", "cache"),
+        ("idempotency: IDEMPOTENCY_READ_ONLY cache { scope: CACHE_SCOPE_TENANT }", "cache"),
         ("slo { availability: 0.999 }", "slo"),
         ('calls { method: "a.v1.B/C" }', "calls"),
         ("audit { enabled: true }", "audit"),
@@ -85,7 +85,7 @@ def test_an_option_that_is_not_enforced_is_refused_by_name(option: str, path: st
     [
         ('audiences: "api"', "auth.audiences"),
         ("step_up { level: 2 }", "auth.step_up"),
-        ('relation { field: "id" }', "auth.relation"),
+        ('relation { field: "id" object_type: "x" relation: "viewer" }', "auth.relation"),
     ],
 )
 def test_a_part_of_auth_that_is_not_enforced_is_refused_by_name(option: str, path: str) -> None:

@@ -21,7 +21,8 @@ FILE = add_file(
         for name, policy in {
             "Read": "idempotency: IDEMPOTENCY_READ_ONLY",
             "Write": 'auth { any_scopes: "a.write" any_scopes: "a.admin" }',
-            "Wish": "idempotency: IDEMPOTENCY_REQUEST_ID rate { cost: 5 } auth { step_up { level: 2 } }",
+            "Wish": "idempotency: IDEMPOTENCY_REQUEST_ID rate { cost: 5 per_second: 5 } "
+            'auth { all_scopes: "a.write" step_up { level: 2 } }',
             "Open": "auth { anonymous: true } deadline { default { nanos: 250000000 } max { seconds: 2 } }",
         }.items()
     )

@@ -27,19 +27,50 @@ _log = logging.getLogger("bedplate.pipeline")
 Write = Callable[[Message], Awaitable[None]]
 
 
+class Chain:
+    """The stages of a method, flat: what runs where. Made anew when the policy in force changes.
+
+    Attributes:
+        policy: The policy that it keeps.
+        names: Names of its stages, in order.
+        enters: Run once, before the first message.
+        leaves: Run at the end, last one first, each with its place among `enters`.
+        messages: Run for every request message.
+        responses: Run for every response message.
+        around: The handler with what wraps it; None: nothing does.
+    """
+
+    __slots__ = ("around", "enters", "leaves", "messages", "names", "policy", "responses")
+
+    def __init__(self, policy: MethodPolicy, stages: tuple[Stage, ...], handler: Any) -> None:
+        self.policy = policy
+        self.names = tuple(stage.name for stage in stages)
+        hooked = [stage for stage in stages if stage.enter is not None or stage.leave is not None]
+        self.enters = tuple(stage.enter or _pass for stage in hooked)
+        leaves = [(place, stage.leave) for place, stage in enumerate(hooked) if stage.leave is not None]
+        self.leaves = tuple(reversed(leaves))
+        self.messages = tuple(stage.message for stage in stages if stage.message is not None)
+        self.responses = tuple(stage.response for stage in stages if stage.response is not None)
+        arounds = [stage for stage in stages if stage.around is not None]
+        descriptor = policy.descriptor
+        if arounds and (descriptor.client_streaming or descriptor.server_streaming):
+            names = ", ".join(stage.name for stage in arounds)
+            raise PolicyError(f"{policy.method}: {names} cannot be promised for a method that streams")
+        self.around = _wrap(_unary_end(handler), [stage.around for stage in arounds]) if arounds else None
+
+
 class Method:
     """One method, ready to be called by any door.
 
     Attributes:
         name: Full name, `package.Service/Method`.
         descriptor: Its descriptor.
-        policy: Its policy.
+        policy: Its policy in force.
         request_class: Class of its request messages.
         response_class: Class of its response messages.
         decode: Makes a request message of its bytes.
         client_streaming: Whether requests are a stream.
         server_streaming: Whether responses are a stream.
-        stages: Names of its stages, in order.
     """
 
     def __init__(
@@ -48,33 +79,49 @@ class Method:
         policy: MethodPolicy,
         handler: Any,
         *,
-        stages: tuple[Stage, ...],
+        stages: tuple[CompileStage, ...],
+        parts: Parts,
         recorder: Recorder,
         failures: FailureMaker,
     ) -> None:
         self.name = policy.method
         self.descriptor = descriptor
-        self.policy = policy
         self.request_class: type[Message] = GetMessageClass(descriptor.input_type)
         self.response_class: type[Message] = GetMessageClass(descriptor.output_type)
         self.decode: Callable[[bytes], Message] = self.request_class.FromString
         self.client_streaming: bool = descriptor.client_streaming
         self.server_streaming: bool = descriptor.server_streaming
-        self.stages = tuple(stage.name for stage in stages)
-        hooked = [stage for stage in stages if stage.enter is not None or stage.leave is not None]
-        self._enters = tuple(stage.enter or _pass for stage in hooked)
-        leaves = [(place, stage.leave) for place, stage in enumerate(hooked) if stage.leave is not None]
-        self._leaves = tuple(reversed(leaves))
-        self._messages = tuple(stage.message for stage in stages if stage.message is not None)
-        self._responses = tuple(stage.response for stage in stages if stage.response is not None)
         self._handler = handler
-        arounds = [stage for stage in stages if stage.around is not None]
-        if arounds and (self.client_streaming or self.server_streaming):
-            names = ", ".join(stage.name for stage in arounds)
-            raise PolicyError(f"{self.name}: {names} cannot be promised for a method that streams")
-        self._around = _wrap(_unary_end(handler), [stage.around for stage in arounds]) if arounds else None
+        self._stages = stages
+        self._parts = parts
         self._recorder = recorder
         self._failures = failures
+        self._chain = self._compile(policy)
+
+    @property
+    def policy(self) -> MethodPolicy:
+        """The policy in force."""
+        return self._chain.policy
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages, in order."""
+        return self._chain.names
+
+    def apply(self, policy: MethodPolicy) -> None:
+        """Put another policy into force for the calls that come from now on.
+
+        Calls that run keep the one they began with. What stages remember
+        (buckets, slots, entries) is in `Parts` and stays.
+
+        Raises:
+            PolicyError: A stage cannot keep what the policy promises; nothing is changed.
+        """
+        self._chain = self._compile(policy)
+
+    def _compile(self, policy: MethodPolicy) -> Chain:
+        made = (compile(policy, self._parts) for compile in self._stages)
+        return Chain(policy, tuple(stage for stage in made if stage is not None), self._handler)
 
     async def unary(self, call: Call, payload: Any) -> Message:
         """Run a call that has one response; the payload is the raw request, or an iterator of them.
@@ -83,29 +130,30 @@ class Method:
             Failure: The answer, when it is not a message.
             asyncio.CancelledError: The door cancelled the call.
         """
+        chain = self._chain
         CURRENT.set(call)
         self._recorder.begin(call)
         entered = 0
         try:
-            for enter in self._enters:
+            for enter in chain.enters:
                 waiting = enter(call)
                 entered += 1
                 if waiting is not None:
                     await waiting
             request: Any = payload
             if self.client_streaming:
-                request = _Requests(call, payload, self._messages)
+                request = _Requests(call, payload, chain.messages)
             else:
-                for step in self._messages:
+                for step in chain.messages:
                     request = step(call, request)
             response: Message
-            if self._around is None:
+            if chain.around is None:
                 response = await self._handler(request, call)
             else:
-                response = await self._around(call, request)
+                response = await chain.around(call, request)
             if type(response) is not self.response_class:
                 raise self._wrong(response)
-            for check in self._responses:
+            for check in chain.responses:
                 check(call, response)
         except BaseException as error:
             answer = self._end(call, error)
@@ -118,33 +166,34 @@ class Method:
         finally:
             if call.expired or call.stopped:
                 _uncancel()
-            for place, leave in self._leaves:
+            for place, leave in chain.leaves:
                 if place < entered:
                     leave(call)
 
     async def stream(self, call: Call, payload: Any) -> AsyncGenerator[Message, None]:
         """Run a call whose responses are a stream; otherwise as `unary`."""
+        chain = self._chain
         CURRENT.set(call)
         self._recorder.begin(call)
         entered = 0
         responses: Any = None
         try:
-            for enter in self._enters:
+            for enter in chain.enters:
                 waiting = enter(call)
                 entered += 1
                 if waiting is not None:
                     await waiting
             request: Any = payload
             if self.client_streaming:
-                request = _Requests(call, payload, self._messages)
+                request = _Requests(call, payload, chain.messages)
             else:
-                for step in self._messages:
+                for step in chain.messages:
                     request = step(call, request)
             responses = self._handler(request, call)
             async for response in responses:
                 if type(response) is not self.response_class:
                     raise self._wrong(response)
-                for check in self._responses:
+                for check in chain.responses:
                     check(call, response)
                 yield response
         except BaseException as error:
@@ -157,7 +206,7 @@ class Method:
         finally:
             if call.expired or call.stopped:
                 _uncancel()
-            for place, leave in self._leaves:
+            for place, leave in chain.leaves:
                 if place < entered:
                     leave(call)
             if responses is not None:
@@ -287,5 +336,6 @@ def compile_method(
     Raises:
         PolicyError: A stage cannot keep what the policy promises.
     """
-    made = tuple(stage for stage in (compile(policy, parts) for compile in stages) if stage is not None)
-    return Method(descriptor, policy, handler, stages=made, recorder=recorder, failures=failures)
+    return Method(
+        descriptor, policy, handler, stages=stages, parts=parts, recorder=recorder, failures=failures
+    )

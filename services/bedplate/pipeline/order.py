@@ -6,14 +6,56 @@ write its file and add its line.
 """
 
 from bedplate.pipeline.stage import CompileStage
-from bedplate.pipeline.stages import authenticate, authorise, deadline, decode, drain, limits, validate
+from bedplate.pipeline.stages import (
+    address,
+    audit,
+    authenticate,
+    authorise,
+    cache,
+    concurrency,
+    deadline,
+    decode,
+    deprecation,
+    drain,
+    fault,
+    feasible,
+    fields,
+    labels,
+    limits,
+    rate,
+    relation,
+    replay,
+    shed,
+    switch,
+    validate,
+)
 
 STAGES: tuple[CompileStage, ...] = (
-    deadline.compile,
-    drain.compile,
+    # Before anybody is known.
+    deadline.compile,  # expired already; sets the time that all the rest has
+    drain.compile,  # the process is about to stop
+    shed.compile,  # the process has more to do than it can
+    switch.compile,  # the operator switched the method off
+    labels.compile,  # the caller means another environment; schema fingerprint
+    deprecation.compile,  # the method's last day has passed
+    address.compile,  # too many failed attempts from there
+    # Who calls, and whether they may.
     authenticate.compile,
-    authorise.compile,
+    rate.compile,  # by principal, tenant or address
+    authorise.compile,  # tenant, scopes, audience, step-up
+    # Whether it makes sense to begin.
+    feasible.compile,  # less time left than the method lately takes
+    concurrency.compile,  # slots of the method, and the queue before them
+    # What they want.
     decode.compile,
-    validate.compile,
+    validate.compile,  # rules of the contract
+    fields.compile,  # output-only, immutable, update masks; of responses too, in tests
+    relation.compile,  # to the object that the request names
+    # The work, or what stands for it.
+    audit.compile,  # a record of each call that came this far
+    replay.compile,  # the outcome of the same request before
+    cache.compile,  # an answer that is still fresh
+    fault.compile,  # what an operator injects for a test
+    # Its answer.
     limits.compile,
 )

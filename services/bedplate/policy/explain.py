@@ -24,6 +24,7 @@ _UNSAID = {
     "calls": "unsaid",
     "audit": "no",
     "deprecation": "no",
+    "replay": "no",
 }
 
 

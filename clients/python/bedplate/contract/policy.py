@@ -10,10 +10,36 @@ from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
-from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2
 
+from bedplate.contract import promises
+from bedplate.contract.promises import (
+    Cache,
+    Concurrency,
+    Criticality,
+    DeadlineMode,
+    Deprecation,
+    Hedge,
+    PolicyError,
+    Rate,
+    Relation,
+    Replay,
+    Slo,
+    StepUp,
+)
+from bedplate.contract.promises import seconds as _seconds
 from bedplate.v1 import policy_pb2
+
+__all__ = [
+    "Auth",
+    "Idempotency",
+    "MethodPolicy",
+    "PolicyError",
+    "Retry",
+    "Visibility",
+    "resolve",
+    "service_policy",
+]
 
 DEADLINE_DEFAULT_S = 5.0
 DEADLINE_MAX_S = 30.0
@@ -21,13 +47,6 @@ REQUEST_BYTES = 4 * 1024 * 1024
 RESPONSE_BYTES = 4 * 1024 * 1024
 RETRY_TOKENS = 10
 RETRY_TOKEN_RATIO = 0.1
-
-# Options whose unset value is written as an enum's zero.
-_ENUMS = ("idempotency", "criticality", "visibility")
-
-
-class PolicyError(Exception):
-    """A contract that cannot be served as it is. The text says what to write."""
 
 
 class Idempotency(enum.Enum):
@@ -54,6 +73,9 @@ class Auth:
     anonymous: bool
     all_scopes: frozenset[str]
     any_scopes: frozenset[str]
+    audiences: frozenset[str] = frozenset()
+    step_up: StepUp | None = None
+    relation: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +103,20 @@ class MethodPolicy:
         visibility: Who may see the method.
         request_bytes: Largest request on the wire.
         response_bytes: Largest response on the wire.
-        options: All of it as the merged message, for what has no field here.
+        options: All of it as the merged message.
         sources: Where each set option came from: `method` or `service`.
+        descriptor: The method in its contract.
+        deadline_mode: What is done with the deadline.
+        criticality: What is refused first under overload.
+        hedge: When a caller may ask a second server; None: never.
+        rate: How often one caller may call; None: no limit.
+        concurrency: How many calls run at once; None: no limit.
+        cache: How long an answer may be reused; None: never.
+        slo: How fast and available it is meant to be; None: unsaid.
+        replay: How outcomes are kept for repeats; None: they are not.
+        deprecation: Since when it should not be used; None: it is in use.
+        audit: Whether each call leaves an audit record.
+        calls: The methods it calls, and how often at most.
     """
 
     method: str
@@ -96,6 +130,18 @@ class MethodPolicy:
     response_bytes: int
     options: policy_pb2.MethodPolicy
     sources: MappingProxyType[str, str]
+    descriptor: MethodDescriptor
+    deadline_mode: DeadlineMode = DeadlineMode.ENFORCE
+    criticality: Criticality = Criticality.DEFAULT
+    hedge: Hedge | None = None
+    rate: Rate | None = None
+    concurrency: Concurrency | None = None
+    cache: Cache | None = None
+    slo: Slo | None = None
+    replay: Replay | None = None
+    deprecation: Deprecation | None = None
+    audit: bool = False
+    calls: tuple[tuple[str, int], ...] = ()
 
 
 def service_policy(service: ServiceDescriptor) -> policy_pb2.ServicePolicy:
@@ -117,6 +163,22 @@ def resolve(method: MethodDescriptor) -> MethodPolicy:
         for field, value in options.ListFields():
             sources[field.name] = origin
             _replace(merged, field, value)
+    return complete(method, merged, sources)
+
+
+def complete(
+    method: MethodDescriptor, merged: policy_pb2.MethodPolicy, sources: dict[str, str]
+) -> MethodPolicy:
+    """The complete policy of a method whose options are merged already; see `resolve`.
+
+    Args:
+        method: The method.
+        merged: Its options, with those of its service and of the deployment in them.
+        sources: Where each set option came from.
+
+    Raises:
+        PolicyError: The options contradict each other or leave their bounds.
+    """
     name = f"{method.containing_service.full_name}/{method.name}"
     default_s = _seconds(merged.deadline.default) or DEADLINE_DEFAULT_S
     max_s = _seconds(merged.deadline.max) or max(DEADLINE_MAX_S, default_s)
@@ -134,6 +196,18 @@ def resolve(method: MethodDescriptor) -> MethodPolicy:
         response_bytes=merged.limits.response_bytes or RESPONSE_BYTES,
         options=merged,
         sources=MappingProxyType(sources),
+        descriptor=method,
+        deadline_mode=DeadlineMode(merged.deadline.mode or policy_pb2.DEADLINE_MODE_ENFORCE),
+        criticality=Criticality(merged.criticality or policy_pb2.CRITICALITY_DEFAULT),
+        hedge=promises.hedge(name, merged, own=sources.get("hedge") != "service"),
+        rate=promises.rate(name, merged),
+        concurrency=promises.concurrency(name, merged),
+        cache=promises.cache(name, merged, own=sources.get("cache") != "service"),
+        slo=promises.slo(name, merged),
+        replay=promises.replay(name, merged, own=sources.get("replay") != "service"),
+        deprecation=promises.deprecation(name, merged),
+        audit=merged.audit.enabled,
+        calls=tuple((call.method, call.count or 1) for call in merged.calls),
     )
 
 
@@ -176,8 +250,14 @@ def _auth(name: str, options: policy_pb2.MethodPolicy) -> Auth | None:
     auth = options.auth
     if auth.anonymous and (auth.all_scopes or auth.any_scopes):
         raise PolicyError(f"{name}: auth.anonymous and scopes exclude each other")
-    return Auth(auth.anonymous, frozenset(auth.all_scopes), frozenset(auth.any_scopes))
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.seconds + duration.nanos / 1e9
+    extra = auth.audiences or auth.HasField("step_up") or auth.HasField("relation")
+    if auth.anonymous and extra:
+        raise PolicyError(f"{name}: auth.anonymous excludes audiences, step_up and relation")
+    return Auth(
+        auth.anonymous,
+        frozenset(auth.all_scopes),
+        frozenset(auth.any_scopes),
+        frozenset(auth.audiences),
+        promises.step_up(name, options),
+        promises.relation(name, options),
+    )

@@ -35,6 +35,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _DeadlineMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeadlineModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadlineMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEADLINE_MODE_UNSPECIFIED: _DeadlineMode.ValueType  # 0
+    """Unsaid: ENFORCE."""
+    DEADLINE_MODE_OBSERVE: _DeadlineMode.ValueType  # 1
+    """Calls that take longer are counted, and not ended."""
+    DEADLINE_MODE_PROPAGATE: _DeadlineMode.ValueType  # 2
+    """The same, and what is left of it goes on to the services that are called."""
+    DEADLINE_MODE_ENFORCE: _DeadlineMode.ValueType  # 3
+    """The same, and the call ends when it is over; nothing commits after it."""
+
+class DeadlineMode(_DeadlineMode, metaclass=_DeadlineModeEnumTypeWrapper):
+    """What is done with a deadline, so that one can be brought in step by step."""
+
+DEADLINE_MODE_UNSPECIFIED: DeadlineMode.ValueType  # 0
+"""Unsaid: ENFORCE."""
+DEADLINE_MODE_OBSERVE: DeadlineMode.ValueType  # 1
+"""Calls that take longer are counted, and not ended."""
+DEADLINE_MODE_PROPAGATE: DeadlineMode.ValueType  # 2
+"""The same, and what is left of it goes on to the services that are called."""
+DEADLINE_MODE_ENFORCE: DeadlineMode.ValueType  # 3
+"""The same, and the call ends when it is over; nothing commits after it."""
+Global___DeadlineMode: _TypeAlias = DeadlineMode  # noqa: Y015
+
 class _Idempotency:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -74,6 +102,34 @@ IDEMPOTENCY_REQUEST_ID: Idempotency.ValueType  # 4
 retried with the same id.
 """
 Global___Idempotency: _TypeAlias = Idempotency  # noqa: Y015
+
+class _RateScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RateScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATE_SCOPE_UNSPECIFIED: _RateScope.ValueType  # 0
+    """Unsaid: PRINCIPAL, and ADDRESS where a method is anonymous."""
+    RATE_SCOPE_PRINCIPAL: _RateScope.ValueType  # 1
+    """Each principal has its own."""
+    RATE_SCOPE_TENANT: _RateScope.ValueType  # 2
+    """All principals of a tenant share one."""
+    RATE_SCOPE_ADDRESS: _RateScope.ValueType  # 3
+    """All callers from one network address share one."""
+
+class RateScope(_RateScope, metaclass=_RateScopeEnumTypeWrapper):
+    """Who shares a bucket of a rate limit."""
+
+RATE_SCOPE_UNSPECIFIED: RateScope.ValueType  # 0
+"""Unsaid: PRINCIPAL, and ADDRESS where a method is anonymous."""
+RATE_SCOPE_PRINCIPAL: RateScope.ValueType  # 1
+"""Each principal has its own."""
+RATE_SCOPE_TENANT: RateScope.ValueType  # 2
+"""All principals of a tenant share one."""
+RATE_SCOPE_ADDRESS: RateScope.ValueType  # 3
+"""All callers from one network address share one."""
+Global___RateScope: _TypeAlias = RateScope  # noqa: Y015
 
 class _Criticality:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -208,6 +264,7 @@ class MethodPolicy(_message.Message):
     VISIBILITY_FIELD_NUMBER: _builtins.int
     AUDIT_FIELD_NUMBER: _builtins.int
     DEPRECATION_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
     idempotency: Global___Idempotency.ValueType
     """What happens when the same call arrives twice. Default: NONE.
     Enforced by: server (REQUEST_ID), client (decides what may be retried).
@@ -282,6 +339,12 @@ class MethodPolicy(_message.Message):
         Enforced by: server (warnings), gateway (headers), OpenAPI.
         """
 
+    @_builtins.property
+    def replay(self) -> Global___ReplayPolicy:
+        """How outcomes are kept for those who repeat a call. Only with REQUEST_ID.
+        Enforced by: server, in the business transaction.
+        """
+
     def __init__(
         self,
         *,
@@ -300,10 +363,11 @@ class MethodPolicy(_message.Message):
         visibility: Global___Visibility.ValueType = ...,
         audit: Global___AuditPolicy | None = ...,
         deprecation: Global___DeprecationPolicy | None = ...,
+        replay: Global___ReplayPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "concurrency", b"concurrency", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "limits", b"limits", "rate", b"rate", "retry", b"retry", "slo", b"slo"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "concurrency", b"concurrency", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "slo", b"slo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "calls", b"calls", "concurrency", b"concurrency", "criticality", b"criticality", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "idempotency", b"idempotency", "limits", b"limits", "rate", b"rate", "retry", b"retry", "slo", b"slo", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "calls", b"calls", "concurrency", b"concurrency", "criticality", b"criticality", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "idempotency", b"idempotency", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "slo", b"slo", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,6 +426,11 @@ class DeadlinePolicy(_message.Message):
 
     DEFAULT_FIELD_NUMBER: _builtins.int
     MAX_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    mode: Global___DeadlineMode.ValueType
+    """What is done with it. Default: ENFORCE. A deployment may move a method
+    towards ENFORCE, never away from it.
+    """
     @_builtins.property
     def default(self) -> _duration_pb2.Duration:
         """Used when the caller names no deadline. Default: 5 s."""
@@ -375,10 +444,11 @@ class DeadlinePolicy(_message.Message):
         *,
         default: _duration_pb2.Duration | None = ...,
         max: _duration_pb2.Duration | None = ...,
+        mode: Global___DeadlineMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "max", b"max"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "max", b"max"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "max", b"max", "mode", b"mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -604,6 +674,7 @@ class RatePolicy(_message.Message):
     BUCKET_FIELD_NUMBER: _builtins.int
     PER_SECOND_FIELD_NUMBER: _builtins.int
     BURST_FIELD_NUMBER: _builtins.int
+    PER_FIELD_NUMBER: _builtins.int
     cost: _builtins.int
     """Tokens that one call takes. Default: 1."""
     bucket: _builtins.str
@@ -613,7 +684,9 @@ class RatePolicy(_message.Message):
     per_second: _builtins.float
     """Tokens a second that flow back."""
     burst: _builtins.int
-    """Size of the bucket. Default: one second's worth."""
+    """Size of the bucket. Default: one second's worth, and at least `cost`."""
+    per: Global___RateScope.ValueType
+    """Who shares a bucket. Default: PRINCIPAL."""
     def __init__(
         self,
         *,
@@ -621,10 +694,11 @@ class RatePolicy(_message.Message):
         bucket: _builtins.str = ...,
         per_second: _builtins.float = ...,
         burst: _builtins.int = ...,
+        per: Global___RateScope.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "burst", b"burst", "cost", b"cost", "per_second", b"per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "burst", b"burst", "cost", b"cost", "per", b"per", "per_second", b"per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -666,6 +740,7 @@ class CachePolicy(_message.Message):
     TTL_FIELD_NUMBER: _builtins.int
     STALE_WHILE_REVALIDATE_FIELD_NUMBER: _builtins.int
     HTTP_MAX_AGE_FIELD_NUMBER: _builtins.int
+    NEGATIVE_TTL_FIELD_NUMBER: _builtins.int
     scope: Global___CacheScope.ValueType
     """Whose answer it is. No default."""
     @_builtins.property
@@ -680,6 +755,10 @@ class CachePolicy(_message.Message):
     def http_max_age(self) -> _duration_pb2.Duration:
         """How long an HTTP client may keep it. Default: 0."""
 
+    @_builtins.property
+    def negative_ttl(self) -> _duration_pb2.Duration:
+        """How long the server reuses a NOT_FOUND. Default: 0."""
+
     def __init__(
         self,
         *,
@@ -687,10 +766,11 @@ class CachePolicy(_message.Message):
         ttl: _duration_pb2.Duration | None = ...,
         stale_while_revalidate: _duration_pb2.Duration | None = ...,
         http_max_age: _duration_pb2.Duration | None = ...,
+        negative_ttl: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["http_max_age", b"http_max_age", "stale_while_revalidate", b"stale_while_revalidate", "ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["http_max_age", b"http_max_age", "negative_ttl", b"negative_ttl", "stale_while_revalidate", b"stale_while_revalidate", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["http_max_age", b"http_max_age", "scope", b"scope", "stale_while_revalidate", b"stale_while_revalidate", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["http_max_age", b"http_max_age", "negative_ttl", b"negative_ttl", "scope", b"scope", "stale_while_revalidate", b"stale_while_revalidate", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -801,6 +881,38 @@ class AuditPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuditPolicy: _TypeAlias = AuditPolicy  # noqa: Y015
+
+@_typing.final
+class ReplayPolicy(_message.Message):
+    """How outcomes are kept for those who repeat a call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEP_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def keep(self) -> _duration_pb2.Duration:
+        """How long an outcome is kept, at least. Default: 24 h."""
+
+    @_builtins.property
+    def ignored_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Request fields that may differ between a call and its repeat, such as a
+        time of sending; names of fields of the request itself.
+        """
+
+    def __init__(
+        self,
+        *,
+        keep: _duration_pb2.Duration | None = ...,
+        ignored_fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["keep", b"keep"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignored_fields", b"ignored_fields", "keep", b"keep"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayPolicy: _TypeAlias = ReplayPolicy  # noqa: Y015
 
 @_typing.final
 class DeprecationPolicy(_message.Message):

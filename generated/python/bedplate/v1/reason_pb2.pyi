@@ -78,9 +78,47 @@ class _PlatformReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfo
     """The server holds as many connections, or as much of unfinished requests,
     as it may.
     """
+    PLATFORM_REASON_RATE_LIMITED: _PlatformReason.ValueType  # 24
+    """The caller has used up its tokens for this method."""
+    PLATFORM_REASON_ADDRESS_LIMITED: _PlatformReason.ValueType  # 25
+    """Too many calls from this address failed to authenticate, or were anonymous."""
+    PLATFORM_REASON_STEP_UP_REQUIRED: _PlatformReason.ValueType  # 26
+    """The method asks for a stronger or fresher proof of who the caller is."""
+    PLATFORM_REASON_AUDIENCE_WRONG: _PlatformReason.ValueType  # 27
+    """The credential was issued for other audiences."""
+    PLATFORM_REASON_RELATION_MISSING: _PlatformReason.ValueType  # 28
+    """The caller does not have the relation to the object that the method asks
+    for, or there is no such object.
+    """
+    PLATFORM_REASON_DEADLINE_TOO_SHORT: _PlatformReason.ValueType  # 29
+    """The method lately takes longer than the call has left, so it was not begun."""
+    PLATFORM_REASON_METHOD_DISABLED: _PlatformReason.ValueType  # 30
+    """The operator has switched the method off, for all callers or for a share of
+    them.
+    """
+    PLATFORM_REASON_METHOD_SUNSET: _PlatformReason.ValueType  # 31
+    """The method was deprecated and its last day has passed."""
+    PLATFORM_REASON_IDEMPOTENCY_KEY_REUSED: _PlatformReason.ValueType  # 32
+    """Another request was made under this request_id."""
+    PLATFORM_REASON_IDEMPOTENCY_IN_PROGRESS: _PlatformReason.ValueType  # 33
+    """The same request is being worked on."""
+    PLATFORM_REASON_ENVIRONMENT_MISMATCH: _PlatformReason.ValueType  # 34
+    """The caller means another environment than this server's."""
+    PLATFORM_REASON_PEER_FORBIDDEN: _PlatformReason.ValueType  # 35
+    """The certificate of the peer is not on the list of those that may call."""
+    PLATFORM_REASON_OVERRIDE_REFUSED: _PlatformReason.ValueType  # 36
+    """The override would loosen what the contract promises."""
+    PLATFORM_REASON_OVERRIDE_NOT_FOUND: _PlatformReason.ValueType  # 37
+    """There is no such override."""
+    PLATFORM_REASON_FAULT_INJECTED: _PlatformReason.ValueType  # 38
+    """An operator injects this fault for a test."""
+    PLATFORM_REASON_FAULTS_FORBIDDEN: _PlatformReason.ValueType  # 39
+    """Faults cannot be injected into a server that runs in production."""
 
 class PlatformReason(_PlatformReason, metaclass=_PlatformReasonEnumTypeWrapper):
-    """Refusals of the platform, in the order in which they are checked."""
+    """Refusals of the platform. The order in which they are checked is that of
+    the stages, in docs/decisions/0005.
+    """
 
 PLATFORM_REASON_UNSPECIFIED: PlatformReason.ValueType  # 0
 """Never sent."""
@@ -136,4 +174,40 @@ PLATFORM_REASON_HTTP_CROWDED: PlatformReason.ValueType  # 23
 """The server holds as many connections, or as much of unfinished requests,
 as it may.
 """
+PLATFORM_REASON_RATE_LIMITED: PlatformReason.ValueType  # 24
+"""The caller has used up its tokens for this method."""
+PLATFORM_REASON_ADDRESS_LIMITED: PlatformReason.ValueType  # 25
+"""Too many calls from this address failed to authenticate, or were anonymous."""
+PLATFORM_REASON_STEP_UP_REQUIRED: PlatformReason.ValueType  # 26
+"""The method asks for a stronger or fresher proof of who the caller is."""
+PLATFORM_REASON_AUDIENCE_WRONG: PlatformReason.ValueType  # 27
+"""The credential was issued for other audiences."""
+PLATFORM_REASON_RELATION_MISSING: PlatformReason.ValueType  # 28
+"""The caller does not have the relation to the object that the method asks
+for, or there is no such object.
+"""
+PLATFORM_REASON_DEADLINE_TOO_SHORT: PlatformReason.ValueType  # 29
+"""The method lately takes longer than the call has left, so it was not begun."""
+PLATFORM_REASON_METHOD_DISABLED: PlatformReason.ValueType  # 30
+"""The operator has switched the method off, for all callers or for a share of
+them.
+"""
+PLATFORM_REASON_METHOD_SUNSET: PlatformReason.ValueType  # 31
+"""The method was deprecated and its last day has passed."""
+PLATFORM_REASON_IDEMPOTENCY_KEY_REUSED: PlatformReason.ValueType  # 32
+"""Another request was made under this request_id."""
+PLATFORM_REASON_IDEMPOTENCY_IN_PROGRESS: PlatformReason.ValueType  # 33
+"""The same request is being worked on."""
+PLATFORM_REASON_ENVIRONMENT_MISMATCH: PlatformReason.ValueType  # 34
+"""The caller means another environment than this server's."""
+PLATFORM_REASON_PEER_FORBIDDEN: PlatformReason.ValueType  # 35
+"""The certificate of the peer is not on the list of those that may call."""
+PLATFORM_REASON_OVERRIDE_REFUSED: PlatformReason.ValueType  # 36
+"""The override would loosen what the contract promises."""
+PLATFORM_REASON_OVERRIDE_NOT_FOUND: PlatformReason.ValueType  # 37
+"""There is no such override."""
+PLATFORM_REASON_FAULT_INJECTED: PlatformReason.ValueType  # 38
+"""An operator injects this fault for a test."""
+PLATFORM_REASON_FAULTS_FORBIDDEN: PlatformReason.ValueType  # 39
+"""Faults cannot be injected into a server that runs in production."""
 Global___PlatformReason: _TypeAlias = PlatformReason  # noqa: Y015

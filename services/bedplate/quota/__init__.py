@@ -1,0 +1,1 @@
+"""How often callers may call: buckets in memory or in Valkey."""

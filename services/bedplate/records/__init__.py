@@ -1,0 +1,1 @@
+"""Tables of the platform itself, in the database of the services."""
