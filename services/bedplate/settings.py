@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     keys_file: Path | None = None  # empty: keys.json in data_dir
     page_key_file: Path | None = None  # 32 random bytes that all replicas share; empty: one made in data_dir
     production: bool = False  # refuse development keys, plaintext and default secrets on any address
+    # Such as `staging`; callers who say that they mean another are refused.
+    environment: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None

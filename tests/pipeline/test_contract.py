@@ -66,7 +66,6 @@ def test_the_services_default_counts_where_the_method_is_silent() -> None:
         ("slo { availability: 0.999 }", "slo"),
         ('calls { method: "a.v1.B/C" }', "calls"),
         ("audit { enabled: true }", "audit"),
-        ('deprecation { since: "2026-01-01" }', "deprecation"),
         ("idempotency: IDEMPOTENCY_REQUEST_ID", "idempotency: IDEMPOTENCY_REQUEST_ID"),
     ],
 )
@@ -83,8 +82,6 @@ def test_an_option_that_is_not_enforced_is_refused_by_name(option: str, path: st
 @pytest.mark.parametrize(
     ("option", "path"),
     [
-        ('audiences: "api"', "auth.audiences"),
-        ("step_up { level: 2 }", "auth.step_up"),
         ('relation { field: "id" object_type: "x" relation: "viewer" }', "auth.relation"),
     ],
 )

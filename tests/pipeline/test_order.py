@@ -12,13 +12,13 @@ KINDS = ["Echo", "Collect", "Repeat", "Chat"]
 
 
 def test_the_stages_stand_in_the_order_of_the_contract(bench: Bench) -> None:
-    expected = ("deadline", "drain", "authenticate", "authorise", "decode", "validate", "limits")
+    expected = ("deadline", "drain", "labels", "authenticate", "authorise", "decode", "validate", "limits")
 
     assert {bench.methods[kind].stages for kind in KINDS} == {expected}
 
 
 def test_a_method_has_only_the_stages_that_its_policy_asks_for(bench: Bench) -> None:
-    assert bench.methods["EchoOpen"].stages == ("deadline", "drain", "decode", "validate", "limits")
+    assert bench.methods["EchoOpen"].stages == ("deadline", "drain", "labels", "decode", "validate", "limits")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,7 +22,7 @@ FILE = add_file(
             "Read": "idempotency: IDEMPOTENCY_READ_ONLY",
             "Write": 'auth { any_scopes: "a.write" any_scopes: "a.admin" }',
             "Wish": "idempotency: IDEMPOTENCY_REQUEST_ID rate { cost: 5 per_second: 5 } "
-            'auth { all_scopes: "a.write" step_up { level: 2 } }',
+            'auth { all_scopes: "a.write" relation { field: "id" object_type: "a" relation: "b" } }',
             "Open": "auth { anonymous: true } deadline { default { nanos: 250000000 } max { seconds: 2 } }",
         }.items()
     )
@@ -85,12 +85,12 @@ def test_a_retry_that_idempotency_forbids_is_shown_as_not_in_force():
 def test_options_and_values_that_nobody_keeps_are_shown_as_such():
     found = lines("Wish")
 
-    assert told(found, ["idempotency", "rate.cost", "auth.step_up.level"]) == [
+    assert told(found, ["idempotency", "rate.cost", "auth.relation.field"]) == [
         ("REQUEST_ID", "method", False),
         ("5", "method", False),
-        ("2", "method", False),
+        ("id", "method", False),
     ]
-    assert {found[option].keeper for option in ("idempotency", "rate.cost", "auth.step_up.level")} == {""}
+    assert {found[option].keeper for option in ("idempotency", "rate.cost", "auth.relation.field")} == {""}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,7 +1,7 @@
 """The key file's text: what it may say, read strictly and written whole.
 
     {"keys": {"dev": {"sha256": "<64 hex digits>", "tenant": "demo", "scopes": ["ledger.read"],
-                      "principal": "key:dev", "created": "2026-11-02T10:00:00+00:00",
+                      "audiences": ["books"], "principal": "key:dev", "created": "2026-11-02T10:00:00+00:00",
                       "expires": "2027-11-02T10:00:00+00:00", "development": true}}}
 
 `sha256`, `tenant` and `scopes` must be there; the rest may be left out.
@@ -22,9 +22,10 @@ ID_PATTERN = re.compile(r"[a-z0-9]{1,32}")
 TENANT_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 SCOPE_PATTERN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 PRINCIPAL_PATTERN = re.compile(r"[a-z]+:[A-Za-z0-9._@-]{1,128}")
+AUDIENCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 SCOPES_MAX = 256
 
-_FIELDS = ("sha256", "principal", "tenant", "scopes", "created", "expires", "development")
+_FIELDS = ("sha256", "principal", "tenant", "scopes", "audiences", "created", "expires", "development")
 
 
 class KeyFileError(Exception):
@@ -44,6 +45,7 @@ class Key:
         created: When it was made; None: unknown.
         expires: When it stops being valid; None: never.
         development: Whether exposed servers refuse it.
+        audiences: What it was issued for; empty: for nothing in particular.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Key:
     created: datetime | None = None
     expires: datetime | None = None
     development: bool = False
+    audiences: frozenset[str] = frozenset()
 
 
 Keys = Mapping[str, Key]
@@ -152,6 +155,8 @@ def _entry(key: Key) -> dict[str, Any]:
         "tenant": key.tenant,
         "scopes": sorted(key.scopes),
     }
+    if key.audiences:
+        entry["audiences"] = sorted(key.audiences)
     if key.created is not None:
         entry["created"] = key.created.isoformat(timespec="seconds")
     if key.expires is not None:
@@ -233,13 +238,22 @@ class _Reader:
             created=self.time(entry, "created", place),
             expires=self.time(entry, "expires", place),
             development=development,
+            audiences=self.texts({"audiences": [], **entry}, "audiences", place, AUDIENCE_PATTERN, "books"),
         )
 
     def scopes(self, entry: dict[str, Any], place: str) -> frozenset[str]:
-        value = entry.get("scopes")
-        if not isinstance(value, list) or not 1 <= len(value) <= SCOPES_MAX:
+        found = self.texts(entry, "scopes", place, SCOPE_PATTERN, "ledger.read")
+        if not found:
             self.fail(f"{place}.scopes", f"must be a list of 1 to {SCOPES_MAX} scopes")
-        for index, scope in enumerate(value):
-            if not isinstance(scope, str) or not SCOPE_PATTERN.fullmatch(scope):
-                self.fail(f"{place}.scopes[{index}]", "must be a scope such as ledger.read")
+        return found
+
+    def texts(
+        self, entry: dict[str, Any], name: str, place: str, pattern: re.Pattern[str], example: str
+    ) -> frozenset[str]:
+        value = entry.get(name)
+        if not isinstance(value, list) or len(value) > SCOPES_MAX:
+            self.fail(f"{place}.{name}", f"must be a list of at most {SCOPES_MAX} {name}")
+        for index, item in enumerate(value):
+            if not isinstance(item, str) or not pattern.fullmatch(item):
+                self.fail(f"{place}.{name}[{index}]", f"must be one of the {name} such as {example}")
         return frozenset(value)

@@ -128,7 +128,7 @@ class KeyFile:
             _refuse_development(self._path, keys)
         self._by_digest = {
             key.sha256: (
-                Principal(id=key.principal, tenant=key.tenant, scopes=key.scopes),
+                Principal(id=key.principal, tenant=key.tenant, scopes=key.scopes, audiences=key.audiences),
                 None if key.expires is None else key.expires.timestamp(),
             )
             for key in keys.values()
@@ -149,6 +149,7 @@ def create_key(
     key_id: str = "",
     expires: datetime | None = None,
     development: bool = False,
+    audiences: Iterable[str] = (),
 ) -> tuple[Key, str]:
     """Add a key to the file, which is made when it is not there.
 
@@ -159,6 +160,7 @@ def create_key(
         key_id: 1 to 32 of a-z and 0-9; left out: a random one.
         expires: When it stops being valid, with a time zone; None: never.
         development: True for a key that no exposed server takes.
+        audiences: What it is issued for; methods may ask for one of them.
 
     Returns:
         The key as stored, and its text, which is stored nowhere.
@@ -180,6 +182,7 @@ def create_key(
         created=datetime.now().astimezone(),
         expires=expires,
         development=development,
+        audiences=frozenset(audiences),
     )
 
     def add(keys: Keys) -> Keys:

@@ -13,11 +13,17 @@ class Principal:
         id: Stable id, such as `key:dev`; empty for the anonymous caller.
         tenant: The tenant it acts for; empty for none.
         scopes: What it may do.
+        audiences: What its credential was issued for; empty: for nothing in particular.
+        level: How strongly it proved who it is: 1 (a key) to 3.
+        proved: When it did, seconds since 1970; None: a key proves nothing but itself.
     """
 
     id: str
     tenant: str
     scopes: frozenset[str]
+    audiences: frozenset[str] = frozenset()
+    level: int = 1
+    proved: float | None = None
 
 
 ANONYMOUS = Principal(id="", tenant="", scopes=frozenset())

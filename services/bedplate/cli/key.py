@@ -35,13 +35,24 @@ def create(
     scope: Annotated[list[str], typer.Option(help="What it may do; repeat it for several.")],
     id: Annotated[str, typer.Option(help="Its id: 1 to 32 of a-z and 0-9. Left out: a random one.")] = "",
     expires: Annotated[str, typer.Option(help="A day (2027-01-31), or from now on (90d, 12h).")] = "",
+    audience: Annotated[
+        list[str] | None,
+        typer.Option(help="What it is issued for, where methods ask; repeat it for several."),
+    ] = None,
     file: File = None,
 ) -> None:
     """Make a key and print it. It is shown once and stored nowhere."""
     from bedplate.auth.keys import create_key
 
     _check_scopes(scope)
-    key, text = create_key(_path(file), tenant=tenant, scopes=scope, key_id=id, expires=_expiry(expires))
+    key, text = create_key(
+        _path(file),
+        tenant=tenant,
+        scopes=scope,
+        key_id=id,
+        expires=_expiry(expires),
+        audiences=audience or (),
+    )
     until = f", until {key.expires.isoformat(timespec='seconds')}" if key.expires else ""
     typer.echo(f"Key {key.id} for tenant {key.tenant}: {', '.join(sorted(key.scopes))}{until}", err=True)
     typer.echo("It is shown this once. A server that runs takes it within a second.", err=True)
@@ -76,6 +87,7 @@ def _row(key: "Key") -> dict[str, object]:
         "principal": key.principal,
         "tenant": key.tenant,
         "scopes": sorted(key.scopes),
+        "audiences": sorted(key.audiences),
         "created": key.created.isoformat() if key.created else None,
         "expires": key.expires.isoformat() if key.expires else None,
         "development": key.development,

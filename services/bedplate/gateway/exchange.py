@@ -13,6 +13,7 @@ HEADERS_READ = frozenset(
         "content-encoding",
         "content-type",
         "grpc-timeout",
+        "bedplate-environment",
         "traceparent",
         "x-request-id",
         "x-server-timeout",

@@ -108,9 +108,18 @@ def problem(
     if status == 415:
         headers.append(("accept", "application/json"))
     if status == 401:
-        missing = failure.reason == "CREDENTIAL_MISSING"
-        headers.append(("www-authenticate", _CHALLENGE if missing else _CHALLENGE_INVALID))
+        headers.append(("www-authenticate", _challenge(failure.reason, found.metadata)))
     return Response(status, header_lines(headers), orjson.dumps(document))
+
+
+def _challenge(reason: str, facts: Mapping[str, str]) -> str:
+    """What the caller has to show: RFC 6750, and RFC 9470 for a stronger proof."""
+    if reason == "CREDENTIAL_MISSING":
+        return _CHALLENGE
+    if reason != "STEP_UP_REQUIRED":
+        return _CHALLENGE_INVALID
+    max_age = f', max_age="{facts["max_age_s"]}"' if "max_age_s" in facts else ""
+    return f'{_CHALLENGE}, error="insufficient_user_authentication", acr_values="{facts["acr"]}"{max_age}'
 
 
 class _Details:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from google.protobuf.message import Message
+from prometheus_client import CollectorRegistry
 
 from bedplate.auth.principal import Authenticator
 from bedplate.pipeline.call import Call
@@ -74,11 +75,13 @@ class Parts:
         authenticator: Where credentials are known.
         settings: The process's settings.
         gate: Whether new calls are refused.
+        registry: Where stages keep their metrics.
     """
 
     authenticator: Authenticator
     settings: "Settings"
     gate: Gate = field(default_factory=OpenGate)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
 class CompileStage(Protocol):

@@ -22,8 +22,11 @@ ENFORCED = {
     "auth.anonymous": "server",
     "auth.all_scopes": "server",
     "auth.any_scopes": "server",
+    "auth.audiences": "server",
+    "auth.step_up": "server",
     "limits": "server, gateway",
     "visibility": "gateway, OpenAPI",
+    "deprecation": "server (metadata, refusal after the last day), client (warning)",
 }
 
 # Values of enforced options that are not kept yet.

@@ -122,7 +122,9 @@ class App:
         )
         self._opened.push_async_callback(self.database.close)
         self._opened.push_async_callback(self._close_channels)
-        parts = Parts(authenticator=authenticator, settings=settings, gate=self._gate)
+        parts = Parts(
+            authenticator=authenticator, settings=settings, gate=self._gate, registry=self.telemetry.registry
+        )
         self._build(parts)
         for kind in self._types:
             if kind.schema is not None:

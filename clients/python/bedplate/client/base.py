@@ -31,6 +31,7 @@ class _Client:
         forward_credential: bool = False,
         tls: Tls | None = None,
         plaintext: bool = False,
+        environment: str | None = None,
     ) -> None:
         """Make a client; it connects at its first call.
 
@@ -43,6 +44,7 @@ class _Client:
                 caller's own credential instead of `key`.
             tls: How to encrypt; None: not at all.
             plaintext: Allow credentials to travel unencrypted to another machine.
+            environment: The environment that is meant; see `connect`.
 
         Raises:
             ValueError: See `connect`.
@@ -55,9 +57,12 @@ class _Client:
                 forward_credential=forward_credential,
                 tls=tls,
                 plaintext=plaintext,
+                environment=environment,
             )
-        elif tls is not None or plaintext:
-            raise ValueError("tls and plaintext belong to a new channel; an existing one has its own")
+        elif tls is not None or plaintext or environment:
+            raise ValueError(
+                "tls, plaintext and environment belong to a new channel; an existing one has its own"
+            )
         elif isinstance(target, Channel) and not key and not forward_credential:
             self._channel = target
         else:

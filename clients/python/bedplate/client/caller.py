@@ -7,6 +7,7 @@ synchronous, only give it names and types.
 import asyncio
 import random
 import time
+import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Generic, Self, TypeVar
 
@@ -19,6 +20,7 @@ from bedplate.client import ids
 from bedplate.client.channel import Channel
 from bedplate.client.errors import GONE_SENTENCE, CallError, Cancelled, Unavailable, from_rpc_error
 from bedplate.contract.policy import MethodPolicy, resolve
+from bedplate.contract.promises import Deprecation
 
 # Rounds of a call that servers refuse before it starts, above the retries of
 # gRPC core, while its deadline allows. Core counts such refusals against the
@@ -59,6 +61,18 @@ class Rpc:
             self.response_class.FromString,
             _registered_method=True,
         )
+        if self.policy.deprecation is not None:
+            self.start = self._warning(self.start, self.policy.deprecation)
+
+    def _warning(self, start: Callable[..., Any], promise: Deprecation) -> Callable[..., Any]:
+        until = f" and answers until {promise.sunset}" if promise.sunset else ""
+        text = f"{self.policy.method} is deprecated since {promise.since}{until}."
+
+        def warned(*given: Any, **named: Any) -> Any:
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            return start(*given, **named)
+
+        return warned
 
     def request(self, given: Message | None, fields: dict[str, Any]) -> Message:
         """The request message: the one that was given, or one made of fields (None: left out).

@@ -6,6 +6,7 @@ They are `grpc.aio.Channel`s, so that plain generated stubs work on them too.
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ from bedplate.client.deadline import timeout_s
 from bedplate.client.target import is_loopback, normalised
 from bedplate.client.tls import Reloading, Tls
 from bedplate.contract import scope
-from bedplate.contract.headers import AUTHORIZATION, TRACEPARENT
+from bedplate.contract.fingerprint import fingerprint
+from bedplate.contract.headers import AUTHORIZATION, ENVIRONMENT, SCHEMA, TRACEPARENT
 from bedplate.contract.policy import RESPONSE_BYTES, MethodPolicy, resolve
 from bedplate.contract.service_config import service_config
 
@@ -34,6 +36,10 @@ RESOLVE_EVERY_MS = 5_000
 # Calls on a connection whose certificates were renewed may finish within this.
 SWAP_GRACE_S = 600.0
 
+# Tells which environment the process belongs to, where nobody tells a client.
+ENVIRONMENT_VARIABLE = "BEDPLATE_ENVIRONMENT"
+_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
@@ -44,6 +50,7 @@ def connect(
     forward_credential: bool = False,
     tls: Tls | None = None,
     plaintext: bool = False,
+    environment: str | None = None,
 ) -> "Channel":
     """A channel to a server; it connects at the first call, in the loop of that call.
 
@@ -58,10 +65,13 @@ def connect(
         tls: How to encrypt; None: not at all.
         plaintext: Allow credentials to travel unencrypted to another machine,
             where something else (a mesh, a tunnel) protects them.
+        environment: The environment that is meant, such as `staging`: a server
+            of another one refuses every call. None: BEDPLATE_ENVIRONMENT;
+            empty: any.
 
     Raises:
-        ValueError: The target has no port, the TLS files cannot be used, or a
-            credential would travel unencrypted.
+        ValueError: The target has no port, the TLS files cannot be used, a
+            credential would travel unencrypted, or the environment is no label.
         PolicyError: A policy of the services contradicts itself.
     """
     target = normalised(target)
@@ -87,6 +97,7 @@ def connect(
         key=key,
         forward_credential=forward_credential,
         changed=reloading.changed if reloading else None,
+        environment=os.environ.get(ENVIRONMENT_VARIABLE, "") if environment is None else environment,
     )
 
 
@@ -149,12 +160,19 @@ class Channel(grpc.aio.Channel):
         forward_credential: bool,
         changed: Callable[[], bool] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        environment: str = "",
     ) -> None:
+        if environment and not _LABEL.fullmatch(environment):
+            raise ValueError(
+                f"the environment {environment!r} is no label; write a-z, 0-9 and -, such as staging"
+            )
         self._open = open_inner
         self._changed = changed
         self._own: Metadata = ((AUTHORIZATION, f"Bearer {key}"),) if key else ()
         self._forward = forward_credential
+        self._environment: Metadata = ((ENVIRONMENT, environment),) if environment else ()
         self._policies: dict[str, MethodPolicy] = {}
+        self._labels: dict[str, Metadata] = {}
         self._inner: grpc.aio.Channel | None = None
         self._loop = loop
         self._pid = os.getpid()
@@ -168,6 +186,7 @@ class Channel(grpc.aio.Channel):
         for method in service.methods:
             policy = resolve(method)
             self._policies[f"/{policy.method}"] = policy
+            self._labels[f"/{policy.method}"] = ((SCHEMA, fingerprint(method)), *self._environment)
 
     def current(self) -> grpc.aio.Channel:
         """The channel underneath, open in the running loop.
@@ -211,8 +230,8 @@ class Channel(grpc.aio.Channel):
         """See `deadline.timeout_s`; the method is `/package.Service/Method`."""
         return timeout_s(self._policies.get(method), asked_s)
 
-    def metadata(self, given: Any) -> tuple[tuple[str, str | bytes], ...]:
-        """What a call sends: what was given, credential and trace."""
+    def metadata(self, method: str, given: Any) -> tuple[tuple[str, str | bytes], ...]:
+        """What a call sends: what was given, credential, trace and labels."""
         current = scope.CURRENT.get()
         sent = self._own
         if current is not None:
@@ -221,6 +240,7 @@ class Channel(grpc.aio.Channel):
                 sent = ((AUTHORIZATION, current.credential),) if current.credential else ()
             if traceparent := current.traceparent:
                 sent = (*sent, (TRACEPARENT, traceparent))
+        sent = (*sent, *self._labels.get(method, self._environment))
         if not given:
             return tuple(sent)
         named = {name for name, _ in given}
@@ -300,7 +320,7 @@ class _Callable:
         return self._call(
             request,
             timeout=channel.timeout_s(self._method, timeout),
-            metadata=channel.metadata(metadata),
+            metadata=channel.metadata(self._method, metadata),
             credentials=credentials,
             wait_for_ready=wait_for_ready,
             compression=compression,

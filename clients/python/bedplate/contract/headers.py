@@ -3,6 +3,10 @@
 AUTHORIZATION = "authorization"
 TRACEPARENT = "traceparent"
 REQUEST_ID = "x-request-id"
+# The environment that the caller means, such as `staging`.
+ENVIRONMENT = "bedplate-environment"
+# What the method's messages look like to the sender; see `contract.fingerprint`.
+SCHEMA = "bedplate-schema"
 # google.rpc.Status, serialised; set by every refusal.
 STATUS_DETAILS = "grpc-status-details-bin"
 # How long a client should wait before it retries, milliseconds; negative: do not.
