@@ -37,16 +37,17 @@ _LEDGER = {
         f"SELECT e.currency_code, {_SUMS} {_WITH_TIMES} {_WHERE} GROUP BY e.currency_code"
     ),
 }
-_PENDING_THEN = """
+# Of a hold: whether it was pending at :time_us.
+PENDING_THEN = """
     create_time_us <= :time_us AND (resolve_us IS NULL OR resolve_us > :time_us)
     AND (expire_us IS NULL OR expire_us > :time_us)
 """
 _PENDING = Statement(f"""
     SELECT
         (SELECT SUM(amount_minor) FROM ledger_holds WHERE tenant_id = :tenant_id
-            AND debit_account_id = :account_id AND ledger_id = :ledger_id AND {_PENDING_THEN}) AS debits,
+            AND debit_account_id = :account_id AND ledger_id = :ledger_id AND {PENDING_THEN}) AS debits,
         (SELECT SUM(amount_minor) FROM ledger_holds WHERE tenant_id = :tenant_id
-            AND credit_account_id = :account_id AND ledger_id = :ledger_id AND {_PENDING_THEN}) AS credits
+            AND credit_account_id = :account_id AND ledger_id = :ledger_id AND {PENDING_THEN}) AS credits
 """)
 
 

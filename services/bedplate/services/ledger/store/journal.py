@@ -32,6 +32,7 @@ _INSERT_ENTRIES = insert(
         "side": "smallint",
         "amount_minor": "bigint",
         "currency_code": "text",
+        "effective_us": "bigint",
     },
 )
 _HEADERS = """
@@ -82,7 +83,15 @@ def insert_transactions(
         for each in transactions
     ]
     entries = [
-        (each.sequence, index, entry.account_id, entry.side.value, entry.amount_minor, entry.currency_code)
+        (
+            each.sequence,
+            index,
+            entry.account_id,
+            entry.side.value,
+            entry.amount_minor,
+            entry.currency_code,
+            each.effective_us,
+        )
         for each in transactions
         for index, entry in enumerate(each.entries)
     ]
