@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     # Such as `staging`; callers who say that they mean another are refused.
     environment: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
 
+    policy_file: Path | None = None  # TOML: what this deployment tightens of its contracts
+
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None  # set: callers must show a certificate signed by it
@@ -121,6 +123,10 @@ class Settings(BaseSettings):
     connection_age_s: float = Field(600.0, ge=1)
     connection_idle_s: float = Field(300.0, ge=1)
     first_message_s: float = Field(5.0, gt=0, le=60)  # a call must show its first message by then
+
+    load_shedding: bool = True  # off: nothing is refused for the process's load, only counted
+    load_lag_s: float = Field(0.05, gt=0, le=10)  # the event loop may be so late before calls are refused for it
+    load_calls: int = Field(10_000, ge=1)  # gRPC calls at once, above which core refuses; far above what can run
 
     http_header_s: float = Field(10.0, gt=0, le=60)  # request line and headers must be in by then
     http_body_s: float = Field(30.0, gt=0, le=600)  # the body must be in by then
@@ -200,7 +206,7 @@ class Settings(BaseSettings):
                 raise ValueError("write it as name=target,name=target, such as rates=dns:///rates:50051")
         return value
 
-    @field_validator("tls_certificate", "tls_key", "tls_client_ca")
+    @field_validator("policy_file", "tls_certificate", "tls_key", "tls_client_ca")
     @classmethod
     def _check_file(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():

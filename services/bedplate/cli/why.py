@@ -29,9 +29,11 @@ def why(
 ) -> None:
     """Print a method's policy: each value, who set it, who keeps it."""
     from bedplate.policy.explain import explain
+    from bedplate.policy.file import settings_layers
+    from bedplate.settings import Settings
 
     descriptor = find_method(method)
-    lines = explain(descriptor)
+    lines = explain(descriptor, settings_layers(Settings.load()))
     if json:
         _print_json(descriptor, lines)
     else:
@@ -75,13 +77,15 @@ def _print_table(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
     if shown := ", ".join(filter(None, facts)):
         console.print(Text(shown, style="dim"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("option", "value", "set by", "kept by"):
+    for name in ("option", "value", "set by", "kept by", "what would change it"):
         table.add_column(name, overflow="fold")
     for line in lines:
         kept = line.keeper if line.enforced else NOBODY
         style = "dim" if line.source == "default" else ""
         value = f"{line.value} ({line.note})" if line.note else line.value
-        table.add_row(*(Text(cell, style=style) for cell in (line.option, value, line.source, kept)))
+        table.add_row(
+            *(Text(cell, style=style) for cell in (line.option, value, line.source, kept, line.change))
+        )
     console.print(table)
     if not all(line.enforced for line in lines):
         console.print(

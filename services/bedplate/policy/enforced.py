@@ -3,48 +3,53 @@
 An option that is set and not kept is worse than one that cannot be set.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from bedplate.contract.policy import MethodPolicy, PolicyError, resolve, service_policy
+from bedplate.contract.policy import MethodPolicy, PolicyError, service_policy
+from bedplate.policy.layers import Layer, in_force
 from bedplate.v1 import policy_pb2
 
 # Paths of options below MethodPolicy and who keeps them. A message's path
 # stands for all below it.
 ENFORCED = {
     "deadline": "server, client, gateway",
-    "idempotency": "client (what may be retried)",
+    "idempotency": "server (REQUEST_ID), client (what may be retried)",
+    "replay": "server",
     "retry": "client, through the generated service config",
     "auth.anonymous": "server",
     "auth.all_scopes": "server",
     "auth.any_scopes": "server",
     "auth.audiences": "server",
     "auth.step_up": "server",
+    "criticality": "server; handed on by the client",
+    "concurrency": "server",
     "limits": "server, gateway",
     "visibility": "gateway, OpenAPI",
+    "rollout": "server",
     "deprecation": "server (metadata, refusal after the last day), client (warning)",
 }
 
 # Values of enforced options that are not kept yet.
-NOT_YET_VALUES = {("idempotency", policy_pb2.IDEMPOTENCY_REQUEST_ID): "IDEMPOTENCY_REQUEST_ID"}
+NOT_YET_VALUES: dict[tuple[str, int], str] = {}
 
 # Fields of FieldPolicy that are kept, and of ServicePolicy.
 ENFORCED_FIELD = {"sensitive": "logs, traces, error texts", "client_id": "client"}
 ENFORCED_SERVICE = {"defaults", "owner", "tier", "retry_budget"}
 
 
-def check_method(method: MethodDescriptor) -> MethodPolicy:
-    """The method's policy, when this version can keep all of it.
+def check_method(method: MethodDescriptor, layers: Iterable[Layer] = ()) -> MethodPolicy:
+    """The method's policy, with the deployment's layers over it, when this version can keep all of it.
 
     Raises:
-        PolicyError: It sets what is not enforced, or has no auth policy. The
-            text names the method and says what to write.
+        PolicyError: It sets what is not enforced, has no auth policy, or a layer
+            would loosen it. The text names the method and says what to write.
     """
-    policy = resolve(method)
+    policy = in_force(method, layers)
     for path in not_enforced(policy):
         raise PolicyError(
             f"{policy.method} sets the option {path}, which bedplate {version('bedplate')} does not enforce. "

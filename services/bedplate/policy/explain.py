@@ -1,6 +1,6 @@
 """Says for a method which policy is in force and where each value came from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,10 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from bedplate.contract.policy import MethodPolicy, resolve
+from bedplate.contract.policy import MethodPolicy
 from bedplate.policy.enforced import ENFORCED, not_enforced
+from bedplate.policy.layers import Layer, in_force
+from bedplate.policy.tighten import change
 
 # What holds where nobody says anything, of options that a resolved policy has no field for.
 _UNSAID = {
@@ -25,6 +27,7 @@ _UNSAID = {
     "audit": "no",
     "deprecation": "no",
     "replay": "no",
+    "rollout": "100 percent",
 }
 
 
@@ -39,6 +42,7 @@ class Line:
         keeper: Who enforces it; empty when nobody does.
         enforced: Whether this version does.
         note: What else to know; may be empty.
+        change: What would change it.
     """
 
     option: str
@@ -47,22 +51,32 @@ class Line:
     keeper: str
     enforced: bool
     note: str = ""
+    change: str = ""
 
 
-def explain(method: MethodDescriptor) -> tuple[Line, ...]:
-    """The method's policy, value by value, in the order of policy.proto.
+def explain(method: MethodDescriptor, layers: Iterable[Layer] = ()) -> tuple[Line, ...]:
+    """The method's policy in force, value by value, in the order of policy.proto.
+
+    Args:
+        method: The method.
+        layers: What the deployment says.
 
     Raises:
-        PolicyError: The options contradict each other or leave their bounds.
+        PolicyError: The options contradict each other or leave their bounds, or
+            a layer would loosen them.
     """
-    policy = resolve(method)
+    return explain_policy(in_force(method, layers))
+
+
+def explain_policy(policy: MethodPolicy) -> tuple[Line, ...]:
+    """As `explain`, of a policy that is there already."""
     missing = {path.partition(":")[0] for path in not_enforced(policy)}
     lines = [_set_line(policy, missing, path, text) for path, text in _values(policy.options, "")]
     said = {line.option for line in lines}
     for path, text in _defaults(policy).items():
         if not any(one == path or one.startswith(f"{path}.") for one in said):
             kept = keeper(path)
-            lines.append(Line(path, text, "default", kept, enforced=bool(kept)))
+            lines.append(Line(path, text, "default", kept, enforced=bool(kept), change=change(path)))
     order = [field.name for field in policy.options.DESCRIPTOR.fields]
     return tuple(sorted(lines, key=lambda line: order.index(line.option.partition(".")[0])))
 
@@ -107,7 +121,10 @@ def _set_line(policy: MethodPolicy, missing: set[str], path: str, text: str) -> 
     note = ""
     if group == "retry" and policy.retry is None:
         note = "not in force: the method's idempotency forbids a second attempt"
-    return Line(path, text, policy.sources[group], keeper(path) if kept else "", enforced=kept, note=note)
+    source = policy.sources.get(path) or policy.sources[group]
+    return Line(
+        path, text, source, keeper(path) if kept else "", enforced=kept, note=note, change=change(path)
+    )
 
 
 def _values(options: Message, prefix: str) -> Iterator[tuple[str, str]]:

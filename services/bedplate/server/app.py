@@ -13,10 +13,13 @@ from bedplate.data.migrate import migrate
 from bedplate.data.page import PageTokens, load_or_create_key, load_shared_key
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.stage import OpenGate, Parts
+from bedplate.policy.file import settings_layers
+from bedplate.records import tables
 from bedplate.server.builtin import builtin_methods
 from bedplate.server.channels import ContractsOf, open_channel, shipped_contracts
 from bedplate.server.health import Health
 from bedplate.server.lifecycle import Drain
+from bedplate.server.parts import make_parts
 from bedplate.server.reflection import reflection_services
 from bedplate.server.service import Context, Service, ServiceType
 from bedplate.server.table import methods_of
@@ -122,17 +125,29 @@ class App:
         )
         self._opened.push_async_callback(self.database.close)
         self._opened.push_async_callback(self._close_channels)
-        parts = Parts(
-            authenticator=authenticator, settings=settings, gate=self._gate, registry=self.telemetry.registry
+        parts = make_parts(
+            settings,
+            authenticator=authenticator,
+            gate=self._gate,
+            telemetry=self.telemetry,
+            database=self.database,
+            strict=self._strict,
         )
         self._build(parts)
+        await asyncio.to_thread(migrate, self.database, tables.NAME, tables.SCHEMA)
         for kind in self._types:
             if kind.schema is not None:
                 await asyncio.to_thread(migrate, self.database, kind.name, kind.schema)
+        self._keep_records(parts)
         for service in self.services.values():
             await service.start()
             self._opened.push_async_callback(service.stop)
         await self._open_doors(parts, tls)
+
+    def _keep_records(self, parts: Parts) -> None:
+        assert parts.outcomes is not None
+        parts.outcomes.start()
+        self._opened.push_async_callback(parts.outcomes.stop)
 
     def _open_spans(self) -> None:
         if self.settings.otlp_endpoint:
@@ -147,10 +162,12 @@ class App:
             channels=self,
             page_tokens=PageTokens(self._page_key()),
         )
+        layers = settings_layers(self.settings)
         for kind in self._types:
             service = kind.build(context)
             self.services[kind.name] = service
-            self.methods.update(methods_of(service, parts, self.telemetry, strict=self._strict))
+            made = methods_of(service, parts, self.telemetry, strict=self._strict, layers=layers)
+            self.methods.update(made)
 
     def _page_key(self) -> bytes:
         shared = self.settings.page_key_file

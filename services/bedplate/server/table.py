@@ -11,11 +11,19 @@ from bedplate.pipeline.compile import Method, compile_method
 from bedplate.pipeline.failure import FailureMaker
 from bedplate.pipeline.stage import Parts
 from bedplate.policy.enforced import check_method
+from bedplate.policy.layers import Layer
 from bedplate.server.service import Service
 from bedplate.telemetry.recorder import Recorder, Telemetry
 
 
-def methods_of(service: Service, parts: Parts, telemetry: Telemetry, *, strict: bool) -> dict[str, Method]:
+def methods_of(
+    service: Service,
+    parts: Parts,
+    telemetry: Telemetry,
+    *,
+    strict: bool,
+    layers: tuple[Layer, ...] = (),
+) -> dict[str, Method]:
     """The service's methods by full name, `package.Service/Method`.
 
     Args:
@@ -23,6 +31,7 @@ def methods_of(service: Service, parts: Parts, telemetry: Telemetry, *, strict: 
         parts: What stages are made with.
         telemetry: Where calls are recorded.
         strict: Whether a refusal with an undeclared reason is answered as a bug.
+        layers: What the deployment says of its policies.
 
     Raises:
         PolicyError: The contract cannot be kept, or a handler is missing or of
@@ -33,7 +42,7 @@ def methods_of(service: Service, parts: Parts, telemetry: Telemetry, *, strict: 
     )
     methods = {}
     for descriptor in service.descriptor.methods:
-        policy = check_method(descriptor)
+        policy = check_method(descriptor, layers)
         handler = handler_of(service, descriptor, policy.method)
         methods[policy.method] = compile_method(
             descriptor,

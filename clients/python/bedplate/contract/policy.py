@@ -117,6 +117,7 @@ class MethodPolicy:
         deprecation: Since when it should not be used; None: it is in use.
         audit: Whether each call leaves an audit record.
         calls: The methods it calls, and how often at most.
+        rollout_percent: Share of the callers that are answered, 0 to 100.
     """
 
     method: str
@@ -142,6 +143,7 @@ class MethodPolicy:
     deprecation: Deprecation | None = None
     audit: bool = False
     calls: tuple[tuple[str, int], ...] = ()
+    rollout_percent: float = 100.0
 
 
 def service_policy(service: ServiceDescriptor) -> policy_pb2.ServicePolicy:
@@ -208,6 +210,7 @@ def complete(
         deprecation=promises.deprecation(name, merged),
         audit=merged.audit.enabled,
         calls=tuple((call.method, call.count or 1) for call in merged.calls),
+        rollout_percent=promises.rollout_percent(name, merged),
     )
 
 

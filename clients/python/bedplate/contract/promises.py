@@ -267,6 +267,16 @@ def replay(name: str, options: policy_pb2.MethodPolicy, *, own: bool) -> Replay 
     return Replay(keep_s, tuple(options.replay.ignored_fields))
 
 
+def rollout_percent(name: str, options: policy_pb2.MethodPolicy) -> float:
+    """Raises PolicyError: it is no share."""
+    if not options.rollout.HasField("percent"):
+        return 100.0
+    percent = options.rollout.percent
+    if not 0 <= percent <= 100:
+        raise PolicyError(f"{name}: rollout.percent must be 0 to 100")
+    return percent
+
+
 def deprecation(name: str, options: policy_pb2.MethodPolicy) -> Deprecation | None:
     """Raises PolicyError: a day is none, or the last one comes first."""
     if not options.HasField("deprecation"):

@@ -265,6 +265,7 @@ class MethodPolicy(_message.Message):
     AUDIT_FIELD_NUMBER: _builtins.int
     DEPRECATION_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    ROLLOUT_FIELD_NUMBER: _builtins.int
     idempotency: Global___Idempotency.ValueType
     """What happens when the same call arrives twice. Default: NONE.
     Enforced by: server (REQUEST_ID), client (decides what may be retried).
@@ -345,6 +346,13 @@ class MethodPolicy(_message.Message):
         Enforced by: server, in the business transaction.
         """
 
+    @_builtins.property
+    def rollout(self) -> Global___RolloutPolicy:
+        """Whom the method answers. Default: everyone. Meant for deployments: a new
+        method is brought in by shares, a broken one is switched off.
+        Enforced by: server.
+        """
+
     def __init__(
         self,
         *,
@@ -364,10 +372,11 @@ class MethodPolicy(_message.Message):
         audit: Global___AuditPolicy | None = ...,
         deprecation: Global___DeprecationPolicy | None = ...,
         replay: Global___ReplayPolicy | None = ...,
+        rollout: Global___RolloutPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "concurrency", b"concurrency", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "slo", b"slo"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "concurrency", b"concurrency", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "rollout", b"rollout", "slo", b"slo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "calls", b"calls", "concurrency", b"concurrency", "criticality", b"criticality", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "idempotency", b"idempotency", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "slo", b"slo", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "calls", b"calls", "concurrency", b"concurrency", "criticality", b"criticality", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "idempotency", b"idempotency", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "rollout", b"rollout", "slo", b"slo", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -913,6 +922,32 @@ class ReplayPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayPolicy: _TypeAlias = ReplayPolicy  # noqa: Y015
+
+@_typing.final
+class RolloutPolicy(_message.Message):
+    """Whom a method answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERCENT_FIELD_NUMBER: _builtins.int
+    percent: _builtins.float
+    """Share of the callers that are answered, percent: 0 (nobody) to 100. The
+    same caller is always on the same side of it. Default: 100.
+    """
+    def __init__(
+        self,
+        *,
+        percent: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_percent", b"_percent", "percent", b"percent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_percent", b"_percent", "percent", b"percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__percent: _TypeAlias = _typing.Literal["percent"]  # noqa: Y015
+    _WhichOneofArgType__percent: _TypeAlias = _typing.Literal["_percent", b"_percent"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__percent) -> _WhichOneofReturnType__percent | None: ...
+
+Global___RolloutPolicy: _TypeAlias = RolloutPolicy  # noqa: Y015
 
 @_typing.final
 class DeprecationPolicy(_message.Message):

@@ -1,0 +1,86 @@
+"""The policy file: read strictly, service before method before environment."""
+
+from pathlib import Path
+
+import pytest
+
+from bedplate.contract.policy import PolicyError
+from bedplate.ledger.v1 import ledger_pb2
+from bedplate.policy.explain import explain
+from bedplate.policy.file import check_targets, load_layers
+
+METHOD = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].methods_by_name["GetBalance"]
+TEXT = """
+["bedplate.ledger.v1.LedgerService/GetBalance"]
+deadline.max = "3s"
+
+["bedplate.ledger.v1.LedgerService"]
+deadline = { max = "4s" }
+rate = { perSecond = 10 }
+
+[environment.staging."bedplate.ledger.v1.LedgerService"]
+rollout.percent = 50
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def values(path: Path, environment: str) -> dict[str, tuple[str, str]]:
+    lines = explain(METHOD, load_layers(path, environment=environment))
+    return {line.option: (line.value, line.source.replace(str(path), "F")) for line in lines}
+
+
+def test_a_method_lies_over_its_service_and_both_tell_their_place(file: Path):
+    found = values(file, "")
+
+    assert found["deadline.max"] == ("3 s", 'F, ["bedplate.ledger.v1.LedgerService/GetBalance"]')
+    assert found["rate.per_second"] == ("10", 'F, ["bedplate.ledger.v1.LedgerService"]')
+    assert found["rollout"] == ("100 percent", "default")
+
+
+def test_the_environments_part_counts_there_only(file: Path):
+    place = 'F, [environment.staging."bedplate.ledger.v1.LedgerService"]'
+
+    assert values(file, "staging")["rollout.percent"] == ("50", place)
+    assert "rollout.percent" not in values(file, "production")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("deadline =", "is not TOML"),
+        ('[ledger]\ndeadline.max = "3s"', "neither a service nor a method"),
+        ('["a.b.C/"]\n', "neither a service nor a method"),
+        ('["a.b.C"]\ndeadline.maximum = "3s"', "maximum"),
+        ('[environment.staging."a.b.C"]\nrat = {}', "rat"),
+        ("environment = 3", "environment"),
+        ("[environment]\nstaging = 3", "must be a table"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(tmp_path: Path, text: str, said: str):
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+
+    with pytest.raises(PolicyError, match=said) as refused:
+        load_layers(path, environment="")
+
+    assert str(path) in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_layers(tmp_path, environment="")
+
+
+def test_a_method_that_there_is_none_of_is_refused(file: Path):
+    layers = load_layers(file, environment="")
+    check_targets(layers, {"bedplate.ledger.v1.LedgerService": ["GetBalance"], "other.S": []})
+    check_targets(layers, {"other.S": ["A"]})
+
+    with pytest.raises(PolicyError, match="has no method GetBalance; it has PostAll"):
+        check_targets(layers, {"bedplate.ledger.v1.LedgerService": ["PostAll"]})
