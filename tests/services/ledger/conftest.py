@@ -38,6 +38,15 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def other_url(ledger_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the ledger's tables that is of the other kind than `ledger_url`."""
+    if ledger_url.startswith("postgresql"):
+        return _migrated(sqlite_url(tmp_path))
+    shared: str = request.getfixturevalue("ledger_postgresql_url")
+    return shared
+
+
+@pytest.fixture
 async def ledger_database(ledger_url: str) -> AsyncIterator[Database]:
     """The same, open; on PostgreSQL with 12 connections."""
     opened = Database.open(ledger_url, pool=12 if ledger_url.startswith("postgresql") else 0)

@@ -27,7 +27,7 @@ from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.local import LocalChannel
 
-ALL_SCOPES = frozenset({"ledger.read", "ledger.write", "rates.read", "rates.write"})
+ALL_SCOPES = frozenset({"ledger.read", "ledger.write", "ledger.import", "rates.read", "rates.write"})
 
 
 @dataclass

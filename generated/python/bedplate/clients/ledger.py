@@ -161,10 +161,12 @@ class AsyncLedgerClient(AsyncClient):
         page_size: int | None = None,
         page_token: str | None = None,
         types: Iterable[ledger_pb2.AccountType.ValueType] | None = None,
+        account_path: str | None = None,
         timeout_s: float | None = None,
     ) -> AsyncPages[ledger_pb2.Account, ledger_pb2.ListAccountsResponse]:
-        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
-        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+        """Lists the accounts of a ledger by id, or those that an account path names.
+        Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
 
         Args:
             request: The whole request, instead of its fields.
@@ -172,6 +174,11 @@ class AsyncLedgerClient(AsyncClient):
             page_size: At most this many: 0 to 1000. Left out: 100.
             page_token: From the page before.
             types: Only accounts of these types. Left out: all.
+            account_path: Only the accounts that this path names. Left out: all accounts. A path is segments
+                with a colon between two of them. `*` stands for any one segment; `**`, which may only be the
+                last, for one or more; any other segment for itself. So `assets:*` names `assets:cash` and
+                neither `assets` nor `assets:bank:eur`; `assets:*:eur` names `assets:bank:eur`; `assets:**`
+                names all below `assets`. A path without a wildcard names one account. At most 128 characters.
             timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
                 more than the call that it is part of has left.
         """
@@ -180,6 +187,7 @@ class AsyncLedgerClient(AsyncClient):
             "page_size": page_size,
             "page_token": page_token,
             "types": types,
+            "account_path": account_path,
         }
         return self._pages("ListAccounts", "accounts", request, fields, timeout_s)
 
@@ -707,6 +715,126 @@ class AsyncLedgerClient(AsyncClient):
         )
         return response
 
+    def aggregate_balances(
+        self,
+        request: ledger_pb2.AggregateBalancesRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_path: str | None = None,
+        group_depth: int | None = None,
+        as_of: ledger_pb2.AsOf | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncPages[ledger_pb2.BalanceGroup, ledger_pb2.AggregateBalancesResponse]:
+        """Adds up the accounts that an account path names, in groups and per currency,
+        now or as of a time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
+
+        Every page tells of the time at which it is read. Pages of one and the same
+        moment are those as of a create_time that has passed.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_path: Which accounts are added up. Left out: all accounts. A path is segments with a colon
+                between two of them. `*` stands for any one segment; `**`, which may only be the last, for one
+                or more; any other segment for itself. So `assets:*` names `assets:cash` and neither `assets`
+                nor `assets:bank:eur`; `assets:*:eur` names `assets:bank:eur`; `assets:**` names all below
+                `assets`. A path without a wildcard names one account. At most 128 characters.
+            group_depth: Accounts whose first so many segments are the same make a group: 0 to 64. An account
+                with fewer segments is in the group of its whole id. Left out: all accounts make one group.
+            as_of: The sums as of this time. Left out: now. What is pending is what was pending then, on
+                either axis.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_path": account_path,
+            "group_depth": group_depth,
+            "as_of": as_of,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("AggregateBalances", "groups", request, fields, timeout_s)
+
+    def export_ledger(
+        self,
+        request: ledger_pb2.ExportLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncStream[ledger_pb2.ExportLedgerResponse]:
+        """Streams all that there is of a ledger as records, from which ImportLedger
+        makes it again exactly: how it was opened, its accounts by id, what happened
+        in the order of time, and a trailer with counts and a digest. It is the
+        ledger of the moment at which the call began, and for one state of a ledger
+        the records are the same, byte for byte. An account that is created
+        meanwhile may be among them. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
+        FAILED_PRECONDITION LEDGER_IMPORTING.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 600 when left out, 3600 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        return self._stream("ExportLedger", request, fields, timeout_s)
+
+    async def import_ledger(
+        self,
+        request: ledger_pb2.ImportLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        first_record: int | None = None,
+        records: Iterable[ledger_pb2.LedgerRecord] | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ImportLedgerResponse:
+        """Makes a ledger from the records of an export, batch by batch. The first
+        batch creates the ledger; until the trailer has come it takes nothing else.
+        Each record is checked as if it were posted now, but at the time and place
+        that it names: what breaks a rule of the ledger, or is not as it was
+        exported, is refused with the record's index, and nothing of its batch is
+        kept. The same batch again answers the same. Without records it tells how
+        far the import is.
+
+        It has a scope of its own, because it says when things happened, which
+        nobody who posts can do.
+
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (more than 10000 entries),
+        ALREADY_EXISTS LEDGER_EXISTS (no import made the ledger that has this id),
+        FAILED_PRECONDITION IMPORT_OUT_OF_PLACE (the metadata names the record that
+        comes next), ALREADY_EXISTS IMPORT_DIFFERS (another export was imported),
+        INVALID_ARGUMENT RECORD_INVALID (the metadata names the record, and in
+        `breaks` the reason with which a posting would be refused).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The id of the ledger that is made: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a letter or
+                digit first.
+            first_record: The index of the first of `records`.
+            records: At most 1000 records in their order, with at most 10000 entries together. Left out:
+                nothing is imported, and the answer tells how far it is.
+            timeout_s: How long it may take, seconds: 30 when left out, 60 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "first_record": first_record,
+            "records": records,
+        }
+        response: ledger_pb2.ImportLedgerResponse = await self._unary(
+            "ImportLedger", request, fields, timeout_s
+        )
+        return response
+
 
 class LedgerClient(Client):
     """Keeps the books of a tenant.
@@ -852,10 +980,12 @@ class LedgerClient(Client):
         page_size: int | None = None,
         page_token: str | None = None,
         types: Iterable[ledger_pb2.AccountType.ValueType] | None = None,
+        account_path: str | None = None,
         timeout_s: float | None = None,
     ) -> Pages[ledger_pb2.Account, ledger_pb2.ListAccountsResponse]:
-        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
-        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+        """Lists the accounts of a ledger by id, or those that an account path names.
+        Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
 
         Args:
             request: The whole request, instead of its fields.
@@ -863,6 +993,11 @@ class LedgerClient(Client):
             page_size: At most this many: 0 to 1000. Left out: 100.
             page_token: From the page before.
             types: Only accounts of these types. Left out: all.
+            account_path: Only the accounts that this path names. Left out: all accounts. A path is segments
+                with a colon between two of them. `*` stands for any one segment; `**`, which may only be the
+                last, for one or more; any other segment for itself. So `assets:*` names `assets:cash` and
+                neither `assets` nor `assets:bank:eur`; `assets:*:eur` names `assets:bank:eur`; `assets:**`
+                names all below `assets`. A path without a wildcard names one account. At most 128 characters.
             timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
                 more than the call that it is part of has left.
         """
@@ -871,6 +1006,7 @@ class LedgerClient(Client):
             "page_size": page_size,
             "page_token": page_token,
             "types": types,
+            "account_path": account_path,
         }
         return self._pages("ListAccounts", "accounts", request, fields, timeout_s)
 
@@ -1388,4 +1524,122 @@ class LedgerClient(Client):
         response: ledger_pb2.GetTrialBalanceResponse = self._unary(
             "GetTrialBalance", request, fields, timeout_s
         )
+        return response
+
+    def aggregate_balances(
+        self,
+        request: ledger_pb2.AggregateBalancesRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        account_path: str | None = None,
+        group_depth: int | None = None,
+        as_of: ledger_pb2.AsOf | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Pages[ledger_pb2.BalanceGroup, ledger_pb2.AggregateBalancesResponse]:
+        """Adds up the accounts that an account path names, in groups and per currency,
+        now or as of a time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
+
+        Every page tells of the time at which it is read. Pages of one and the same
+        moment are those as of a create_time that has passed.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            account_path: Which accounts are added up. Left out: all accounts. A path is segments with a colon
+                between two of them. `*` stands for any one segment; `**`, which may only be the last, for one
+                or more; any other segment for itself. So `assets:*` names `assets:cash` and neither `assets`
+                nor `assets:bank:eur`; `assets:*:eur` names `assets:bank:eur`; `assets:**` names all below
+                `assets`. A path without a wildcard names one account. At most 128 characters.
+            group_depth: Accounts whose first so many segments are the same make a group: 0 to 64. An account
+                with fewer segments is in the group of its whole id. Left out: all accounts make one group.
+            as_of: The sums as of this time. Left out: now. What is pending is what was pending then, on
+                either axis.
+            page_size: At most this many: 0 to 1000. Left out: 100.
+            page_token: From the page before.
+            timeout_s: How long it may take for each page, seconds: 5 when left out, 30 at most, and never
+                more than the call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "account_path": account_path,
+            "group_depth": group_depth,
+            "as_of": as_of,
+            "page_size": page_size,
+            "page_token": page_token,
+        }
+        return self._pages("AggregateBalances", "groups", request, fields, timeout_s)
+
+    def export_ledger(
+        self,
+        request: ledger_pb2.ExportLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Stream[ledger_pb2.ExportLedgerResponse]:
+        """Streams all that there is of a ledger as records, from which ImportLedger
+        makes it again exactly: how it was opened, its accounts by id, what happened
+        in the order of time, and a trailer with counts and a digest. It is the
+        ledger of the moment at which the call began, and for one state of a ledger
+        the records are the same, byte for byte. An account that is created
+        meanwhile may be among them. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
+        FAILED_PRECONDITION LEDGER_IMPORTING.
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The ledger.
+            timeout_s: How long it may take, seconds: 600 when left out, 3600 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+        }
+        return self._stream("ExportLedger", request, fields, timeout_s)
+
+    def import_ledger(
+        self,
+        request: ledger_pb2.ImportLedgerRequest | None = None,
+        *,
+        ledger_id: str | None = None,
+        first_record: int | None = None,
+        records: Iterable[ledger_pb2.LedgerRecord] | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger_pb2.ImportLedgerResponse:
+        """Makes a ledger from the records of an export, batch by batch. The first
+        batch creates the ledger; until the trailer has come it takes nothing else.
+        Each record is checked as if it were posted now, but at the time and place
+        that it names: what breaks a rule of the ledger, or is not as it was
+        exported, is refused with the record's index, and nothing of its batch is
+        kept. The same batch again answers the same. Without records it tells how
+        far the import is.
+
+        It has a scope of its own, because it says when things happened, which
+        nobody who posts can do.
+
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (more than 10000 entries),
+        ALREADY_EXISTS LEDGER_EXISTS (no import made the ledger that has this id),
+        FAILED_PRECONDITION IMPORT_OUT_OF_PLACE (the metadata names the record that
+        comes next), ALREADY_EXISTS IMPORT_DIFFERS (another export was imported),
+        INVALID_ARGUMENT RECORD_INVALID (the metadata names the record, and in
+        `breaks` the reason with which a posting would be refused).
+
+        Args:
+            request: The whole request, instead of its fields.
+            ledger_id: The id of the ledger that is made: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a letter or
+                digit first.
+            first_record: The index of the first of `records`.
+            records: At most 1000 records in their order, with at most 10000 entries together. Left out:
+                nothing is imported, and the answer tells how far it is.
+            timeout_s: How long it may take, seconds: 30 when left out, 60 at most, and never more than the
+                call that it is part of has left.
+        """
+        fields = {
+            "ledger_id": ledger_id,
+            "first_record": first_record,
+            "records": records,
+        }
+        response: ledger_pb2.ImportLedgerResponse = self._unary("ImportLedger", request, fields, timeout_s)
         return response

@@ -22,7 +22,7 @@ def lock_head(connection: sa.Connection, tenant_id: str, ledger_id: str, now_us:
     """Lock a ledger and give back what has expired in it; where it ends.
 
     Raises:
-        Refusal: LEDGER_NOT_FOUND, or HOLDS_EXPIRING: more than EXPIRE_MAX holds
+        Refusal: LEDGER_NOT_FOUND, LEDGER_IMPORTING, or HOLDS_EXPIRING: more than EXPIRE_MAX holds
             have expired. `expire` in transactions of its own mends that.
     """
     head, _ = expire(connection, tenant_id, ledger_id, now_us)
@@ -39,11 +39,12 @@ def expire(connection: sa.Connection, tenant_id: str, ledger_id: str, now_us: in
         `is_due` says so of the former.
 
     Raises:
-        Refusal: LEDGER_NOT_FOUND.
+        Refusal: LEDGER_NOT_FOUND or LEDGER_IMPORTING.
     """
     head = books.lock_head(connection, tenant_id, ledger_id)
     if head is None:
         raise domain.ledger_not_found(ledger_id)
+    domain.check_open(head, ledger_id)
     if not is_due(head, now_us):
         return head, 0
     # The time goes on: what has expired is never pending again, whatever the clock does.

@@ -51,7 +51,8 @@ def create(
         failed = failures.find_failed_holds(connection, tenant_id, ledger_id, [hold.hold_id])
         if hold.hold_id in failed:
             raise domain.fail_again(hold, failed[hold.hold_id], "transactions[0]")
-    if hold.expire_us is not None and hold.expire_us <= time_us:
+    create_us = max(now_us, head.time_us + 1)
+    if hold.expire_us is not None and hold.expire_us <= create_us:
         raise domain.hold_too_late("transactions[0].expire_time")
     balances = current_balances(
         connection,
@@ -69,8 +70,9 @@ def create(
         failure = domain.failed_hold(hold, refusal, "transactions[0]", time_us)
         if failure is not None and not rehearse:
             failures.insert_failures(connection, tenant_id, ledger_id, [failure])
+            books.save_head(connection, tenant_id, ledger_id, Head(head.sequence, time_us, head.due_us))
         raise
-    made = Hold(hold, after[0].account.currency.code, max(now_us, head.time_us + 1))
+    made = Hold(hold, after[0].account.currency.code, create_us)
     if not rehearse:
         due_us = min((each for each in (head.due_us, hold.expire_us) if each is not None), default=None)
         holds.insert_hold(connection, tenant_id, ledger_id, made)

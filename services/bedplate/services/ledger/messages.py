@@ -16,6 +16,7 @@ from bedplate.services.ledger.domain import (
     Currency,
     CurrencyTotal,
     Entry,
+    GroupTotal,
     Ledger,
     Metadata,
     Mode,
@@ -156,6 +157,20 @@ def to_total(total: CurrencyTotal) -> pb.CurrencyTotal:
         debits_minor=str(total.debits_minor),
         credits_minor=str(total.credits_minor),
         account_count=total.account_count,
+    )
+
+
+def to_group(group: GroupTotal) -> pb.BalanceGroup:
+    """The message of a group's sums."""
+    return pb.BalanceGroup(
+        account_path=group.account_path,
+        currency=to_currency(group.currency),
+        debits_minor=str(group.debits_minor),
+        credits_minor=str(group.credits_minor),
+        net_debits_minor=str(group.net_debits_minor),
+        debits_pending_minor=str(group.debits_pending_minor),
+        credits_pending_minor=str(group.credits_pending_minor),
+        account_count=group.account_count,
     )
 
 

@@ -120,6 +120,7 @@ def find_head(connection: sa.Connection, tenant_id: str, ledger_id: str, now_us:
     head = books.find_head(connection, tenant_id, ledger_id)
     if head is None:
         raise domain.ledger_not_found(ledger_id)
+    domain.check_open(head, ledger_id)
     return head
 
 
@@ -167,4 +168,5 @@ def write(connection: sa.Connection, tenant_id: str, ledger_id: str, posting: Po
         journal.insert_transactions(connection, tenant_id, ledger_id, posting.transactions)
         holds.save_resolved(connection, tenant_id, ledger_id, posting.holds)
         books.save_balances(connection, tenant_id, ledger_id, posting.balances)
+    if posting.transactions or posting.failures:
         books.save_head(connection, tenant_id, ledger_id, posting.head)

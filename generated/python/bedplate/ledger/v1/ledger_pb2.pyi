@@ -84,6 +84,14 @@ class _LedgerReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerRe
     """A hold on the account is pending."""
     LEDGER_REASON_HOLDS_EXPIRING: _LedgerReason.ValueType  # 23
     """Very many holds expire at once, and are being given back."""
+    LEDGER_REASON_LEDGER_IMPORTING: _LedgerReason.ValueType  # 24
+    """The ledger is being made from an export."""
+    LEDGER_REASON_IMPORT_OUT_OF_PLACE: _LedgerReason.ValueType  # 25
+    """A batch of an import is not the one that comes next."""
+    LEDGER_REASON_IMPORT_DIFFERS: _LedgerReason.ValueType  # 26
+    """Another export was imported into this ledger."""
+    LEDGER_REASON_RECORD_INVALID: _LedgerReason.ValueType  # 27
+    """A record breaks a rule of the ledger, or is not as it was exported."""
 
 class LedgerReason(_LedgerReason, metaclass=_LedgerReasonEnumTypeWrapper):
     """Reasons of the ledger."""
@@ -136,6 +144,14 @@ LEDGER_REASON_ACCOUNT_HAS_HOLDS: LedgerReason.ValueType  # 22
 """A hold on the account is pending."""
 LEDGER_REASON_HOLDS_EXPIRING: LedgerReason.ValueType  # 23
 """Very many holds expire at once, and are being given back."""
+LEDGER_REASON_LEDGER_IMPORTING: LedgerReason.ValueType  # 24
+"""The ledger is being made from an export."""
+LEDGER_REASON_IMPORT_OUT_OF_PLACE: LedgerReason.ValueType  # 25
+"""A batch of an import is not the one that comes next."""
+LEDGER_REASON_IMPORT_DIFFERS: LedgerReason.ValueType  # 26
+"""Another export was imported into this ledger."""
+LEDGER_REASON_RECORD_INVALID: LedgerReason.ValueType  # 27
+"""A record breaks a rule of the ledger, or is not as it was exported."""
 Global___LedgerReason: _TypeAlias = LedgerReason  # noqa: Y015
 
 class _Side:
@@ -1032,12 +1048,23 @@ class ListAccountsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TYPES_FIELD_NUMBER: _builtins.int
+    ACCOUNT_PATH_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """The ledger."""
     page_size: _builtins.int
     """At most this many: 0 to 1000. Left out: 100."""
     page_token: _builtins.str
     """From the page before."""
+    account_path: _builtins.str
+    """Only the accounts that this path names. Left out: all accounts.
+
+    A path is segments with a colon between two of them. `*` stands for any one
+    segment; `**`, which may only be the last, for one or more; any other
+    segment for itself. So `assets:*` names `assets:cash` and neither `assets`
+    nor `assets:bank:eur`; `assets:*:eur` names `assets:bank:eur`; `assets:**`
+    names all below `assets`. A path without a wildcard names one account. At
+    most 128 characters.
+    """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___AccountType.ValueType]:
         """Only accounts of these types. Left out: all."""
@@ -1049,10 +1076,11 @@ class ListAccountsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         types: _abc.Iterable[Global___AccountType.ValueType] | None = ...,
+        account_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_id", b"ledger_id", "page_size", b"page_size", "page_token", b"page_token", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_path", b"account_path", "ledger_id", b"ledger_id", "page_size", b"page_size", "page_token", b"page_token", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2225,3 +2253,586 @@ class GetTrialBalanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTrialBalanceResponse: _TypeAlias = GetTrialBalanceResponse  # noqa: Y015
+
+@_typing.final
+class AggregateBalancesRequest(_message.Message):
+    """Request of AggregateBalances."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_PATH_FIELD_NUMBER: _builtins.int
+    GROUP_DEPTH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    account_path: _builtins.str
+    """Which accounts are added up. Left out: all accounts.
+
+    A path is segments with a colon between two of them. `*` stands for any one
+    segment; `**`, which may only be the last, for one or more; any other
+    segment for itself. So `assets:*` names `assets:cash` and neither `assets`
+    nor `assets:bank:eur`; `assets:*:eur` names `assets:bank:eur`; `assets:**`
+    names all below `assets`. A path without a wildcard names one account. At
+    most 128 characters.
+    """
+    group_depth: _builtins.int
+    """Accounts whose first so many segments are the same make a group: 0 to 64. An
+    account with fewer segments is in the group of its whole id. Left out: all
+    accounts make one group.
+    """
+    page_size: _builtins.int
+    """At most this many: 0 to 1000. Left out: 100."""
+    page_token: _builtins.str
+    """From the page before."""
+    @_builtins.property
+    def as_of(self) -> Global___AsOf:
+        """The sums as of this time. Left out: now. What is pending is what was pending
+        then, on either axis.
+        """
+
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        account_path: _builtins.str = ...,
+        group_depth: _builtins.int = ...,
+        as_of: Global___AsOf | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_path", b"account_path", "as_of", b"as_of", "group_depth", b"group_depth", "ledger_id", b"ledger_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregateBalancesRequest: _TypeAlias = AggregateBalancesRequest  # noqa: Y015
+
+@_typing.final
+class BalanceGroup(_message.Message):
+    """The accounts of a group that hold one currency, added up. The sums are
+    decimal numbers, because many accounts together may leave the range of int64.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_PATH_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    DEBITS_MINOR_FIELD_NUMBER: _builtins.int
+    CREDITS_MINOR_FIELD_NUMBER: _builtins.int
+    NET_DEBITS_MINOR_FIELD_NUMBER: _builtins.int
+    DEBITS_PENDING_MINOR_FIELD_NUMBER: _builtins.int
+    CREDITS_PENDING_MINOR_FIELD_NUMBER: _builtins.int
+    ACCOUNT_COUNT_FIELD_NUMBER: _builtins.int
+    account_path: _builtins.str
+    """The segments that the accounts have in common; empty when all accounts make
+    one group.
+    """
+    debits_minor: _builtins.str
+    """Sum of the debits of its accounts, smallest units."""
+    credits_minor: _builtins.str
+    """Sum of the credits of its accounts, smallest units."""
+    net_debits_minor: _builtins.str
+    """Debits less credits, whatever the normal sides of the accounts; negative:
+    more was credited. Counts what was posted, and no hold.
+    """
+    debits_pending_minor: _builtins.str
+    """What pending holds would debit its accounts, smallest units."""
+    credits_pending_minor: _builtins.str
+    """What pending holds would credit its accounts, smallest units."""
+    account_count: _builtins.int
+    """How many accounts these are, now."""
+    @_builtins.property
+    def currency(self) -> Global___Currency:
+        """The currency."""
+
+    def __init__(
+        self,
+        *,
+        account_path: _builtins.str = ...,
+        currency: Global___Currency | None = ...,
+        debits_minor: _builtins.str = ...,
+        credits_minor: _builtins.str = ...,
+        net_debits_minor: _builtins.str = ...,
+        debits_pending_minor: _builtins.str = ...,
+        credits_pending_minor: _builtins.str = ...,
+        account_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "account_path", b"account_path", "credits_minor", b"credits_minor", "credits_pending_minor", b"credits_pending_minor", "currency", b"currency", "debits_minor", b"debits_minor", "debits_pending_minor", b"debits_pending_minor", "net_debits_minor", b"net_debits_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceGroup: _TypeAlias = BalanceGroup  # noqa: Y015
+
+@_typing.final
+class AggregateBalancesResponse(_message.Message):
+    """Response of AggregateBalances."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___BalanceGroup]:
+        """One for each group and currency, by path and code."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___BalanceGroup] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregateBalancesResponse: _TypeAlias = AggregateBalancesResponse  # noqa: Y015
+
+@_typing.final
+class LedgerOpened(_message.Message):
+    """How a ledger was created."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """The version of what records hold: 1."""
+    display_name: _builtins.str
+    """The ledger's, for people; up to 256 characters, none of them NUL. Its id is
+    not here: the importer chooses one.
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        display_name: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "format", b"format"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerOpened: _TypeAlias = LedgerOpened  # noqa: Y015
+
+@_typing.final
+class HoldReleased(_message.Message):
+    """A hold was given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """The hold."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldReleased: _TypeAlias = HoldReleased  # noqa: Y015
+
+@_typing.final
+class HoldExpired(_message.Message):
+    """A hold was given back because its time had come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    """The hold."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When: its expire_time."""
+
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldExpired: _TypeAlias = HoldExpired  # noqa: Y015
+
+@_typing.final
+class AccountClosed(_message.Message):
+    """An account was closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountClosed: _TypeAlias = AccountClosed  # noqa: Y015
+
+@_typing.final
+class LedgerFailure(_message.Message):
+    """A transaction or a hold was refused for good."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why: LIMIT_EXCEEDED, ACCOUNT_CLOSED or HOLD_RESOLVED."""
+    sentence: _builtins.str
+    """The same, for people."""
+    field: _builtins.str
+    """The field of the attempt that it is about."""
+    @_builtins.property
+    def transaction(self) -> Global___Transaction:
+        """A transaction; without effective_time it is that of the refusal."""
+
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """A hold."""
+
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the refusal's metadata tells."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was refused."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___Transaction | None = ...,
+        hold: Global___Hold | None = ...,
+        reason: _builtins.str = ...,
+        sentence: _builtins.str = ...,
+        field: _builtins.str = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "hold", b"hold", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "facts", b"facts", "field", b"field", "hold", b"hold", "reason", b"reason", "sentence", b"sentence", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_attempt: _TypeAlias = _typing.Literal["transaction", "hold"]  # noqa: Y015
+    _WhichOneofArgType_attempt: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_attempt) -> _WhichOneofReturnType_attempt | None: ...
+
+Global___LedgerFailure: _TypeAlias = LedgerFailure  # noqa: Y015
+
+@_typing.final
+class LedgerTrailer(_message.Message):
+    """The end of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_COUNT_FIELD_NUMBER: _builtins.int
+    TRANSACTION_COUNT_FIELD_NUMBER: _builtins.int
+    HOLD_COUNT_FIELD_NUMBER: _builtins.int
+    FAILURE_COUNT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    account_count: _builtins.int
+    """How many records tell of accounts."""
+    transaction_count: _builtins.int
+    """How many tell of transactions."""
+    hold_count: _builtins.int
+    """How many tell of new holds."""
+    failure_count: _builtins.int
+    """How many tell of refusals."""
+    digest: _builtins.bytes
+    """The digest of the record before this one, and so of all of them: 32 bytes."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """The time of the ledger, which never goes back: of the last thing that
+        happened to it, or later.
+        """
+
+    def __init__(
+        self,
+        *,
+        account_count: _builtins.int = ...,
+        transaction_count: _builtins.int = ...,
+        hold_count: _builtins.int = ...,
+        failure_count: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_count", b"account_count", "digest", b"digest", "failure_count", b"failure_count", "hold_count", b"hold_count", "time", b"time", "transaction_count", b"transaction_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerTrailer: _TypeAlias = LedgerTrailer  # noqa: Y015
+
+@_typing.final
+class LedgerRecord(_message.Message):
+    """One thing that happened to a ledger.
+
+    The digest of a record is the SHA-256 of the digest of the record before it
+    (32 zero bytes before the first) followed by the record without `check`,
+    serialised with its fields in the order of their numbers and maps in that of
+    their keys.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    HOLD_RELEASED_FIELD_NUMBER: _builtins.int
+    HOLD_EXPIRED_FIELD_NUMBER: _builtins.int
+    ACCOUNT_CLOSED_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    TRAILER_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place among the records, from 0."""
+    check: _builtins.bytes
+    """The first 8 bytes of its digest."""
+    @_builtins.property
+    def opened(self) -> Global___LedgerOpened:
+        """The first record."""
+
+    @_builtins.property
+    def account(self) -> Global___Account:
+        """An account was created; whether it was closed is told by another record."""
+
+    @_builtins.property
+    def transaction(self) -> Global___Transaction:
+        """A transaction was posted; it may capture a hold."""
+
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """A hold was created; what became of it is told by another record."""
+
+    @_builtins.property
+    def hold_released(self) -> Global___HoldReleased:
+        """A hold was released."""
+
+    @_builtins.property
+    def hold_expired(self) -> Global___HoldExpired:
+        """A hold expired."""
+
+    @_builtins.property
+    def account_closed(self) -> Global___AccountClosed:
+        """An account was closed."""
+
+    @_builtins.property
+    def failure(self) -> Global___LedgerFailure:
+        """Something was refused for good."""
+
+    @_builtins.property
+    def trailer(self) -> Global___LedgerTrailer:
+        """The last record."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        check: _builtins.bytes = ...,
+        opened: Global___LedgerOpened | None = ...,
+        account: Global___Account | None = ...,
+        transaction: Global___Transaction | None = ...,
+        hold: Global___Hold | None = ...,
+        hold_released: Global___HoldReleased | None = ...,
+        hold_expired: Global___HoldExpired | None = ...,
+        account_closed: Global___AccountClosed | None = ...,
+        failure: Global___LedgerFailure | None = ...,
+        trailer: Global___LedgerTrailer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_closed", b"account_closed", "event", b"event", "failure", b"failure", "hold", b"hold", "hold_expired", b"hold_expired", "hold_released", b"hold_released", "opened", b"opened", "trailer", b"trailer", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_closed", b"account_closed", "check", b"check", "event", b"event", "failure", b"failure", "hold", b"hold", "hold_expired", b"hold_expired", "hold_released", b"hold_released", "index", b"index", "opened", b"opened", "trailer", b"trailer", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["opened", "account", "transaction", "hold", "hold_released", "hold_expired", "account_closed", "failure", "trailer"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___LedgerRecord: _TypeAlias = LedgerRecord  # noqa: Y015
+
+@_typing.final
+class ExportLedgerRequest(_message.Message):
+    """Request of ExportLedger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The ledger."""
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_id", b"ledger_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportLedgerRequest: _TypeAlias = ExportLedgerRequest  # noqa: Y015
+
+@_typing.final
+class ExportLedgerResponse(_message.Message):
+    """Response of ExportLedger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerRecord]:
+        """The next records, in order: at least one."""
+
+    def __init__(
+        self,
+        *,
+        records: _abc.Iterable[Global___LedgerRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportLedgerResponse: _TypeAlias = ExportLedgerResponse  # noqa: Y015
+
+@_typing.final
+class ImportLedgerRequest(_message.Message):
+    """Request of ImportLedger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ID_FIELD_NUMBER: _builtins.int
+    FIRST_RECORD_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    ledger_id: _builtins.str
+    """The id of the ledger that is made: 1 to 64 of a-z, 0-9, `.`, `_`, `-`; a
+    letter or digit first.
+    """
+    first_record: _builtins.int
+    """The index of the first of `records`."""
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerRecord]:
+        """At most 1000 records in their order, with at most 10000 entries together.
+        Left out: nothing is imported, and the answer tells how far it is.
+        """
+
+    def __init__(
+        self,
+        *,
+        ledger_id: _builtins.str = ...,
+        first_record: _builtins.int = ...,
+        records: _abc.Iterable[Global___LedgerRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_record", b"first_record", "ledger_id", b"ledger_id", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportLedgerRequest: _TypeAlias = ImportLedgerRequest  # noqa: Y015
+
+@_typing.final
+class ImportLedgerResponse(_message.Message):
+    """Response of ImportLedger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEXT_RECORD_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    next_record: _builtins.int
+    """The index of the record that comes next."""
+    digest: _builtins.bytes
+    """The digest of all records before it: 32 zero bytes before the first."""
+    complete: _builtins.bool
+    """True: the trailer has come, and the ledger is one like any other."""
+    def __init__(
+        self,
+        *,
+        next_record: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "digest", b"digest", "next_record", b"next_record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportLedgerResponse: _TypeAlias = ImportLedgerResponse  # noqa: Y015

@@ -143,6 +143,21 @@ class LedgerServiceStub(object):
                 request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetTrialBalanceRequest.SerializeToString,
                 response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetTrialBalanceResponse.FromString,
                 _registered_method=True)
+        self.AggregateBalances = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/AggregateBalances',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.AggregateBalancesRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.AggregateBalancesResponse.FromString,
+                _registered_method=True)
+        self.ExportLedger = channel.unary_stream(
+                '/bedplate.ledger.v1.LedgerService/ExportLedger',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExportLedgerRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExportLedgerResponse.FromString,
+                _registered_method=True)
+        self.ImportLedger = channel.unary_unary(
+                '/bedplate.ledger.v1.LedgerService/ImportLedger',
+                request_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ImportLedgerRequest.SerializeToString,
+                response_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ImportLedgerResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer(object):
@@ -197,8 +212,9 @@ class LedgerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAccounts(self, request, context):
-        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
-        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+        """Lists the accounts of a ledger by id, or those that an account path names.
+        Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -388,6 +404,55 @@ class LedgerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AggregateBalances(self, request, context):
+        """Adds up the accounts that an account path names, in groups and per currency,
+        now or as of a time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
+
+        Every page tells of the time at which it is read. Pages of one and the same
+        moment are those as of a create_time that has passed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportLedger(self, request, context):
+        """Streams all that there is of a ledger as records, from which ImportLedger
+        makes it again exactly: how it was opened, its accounts by id, what happened
+        in the order of time, and a trailer with counts and a digest. It is the
+        ledger of the moment at which the call began, and for one state of a ledger
+        the records are the same, byte for byte. An account that is created
+        meanwhile may be among them. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
+        FAILED_PRECONDITION LEDGER_IMPORTING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportLedger(self, request, context):
+        """Makes a ledger from the records of an export, batch by batch. The first
+        batch creates the ledger; until the trailer has come it takes nothing else.
+        Each record is checked as if it were posted now, but at the time and place
+        that it names: what breaks a rule of the ledger, or is not as it was
+        exported, is refused with the record's index, and nothing of its batch is
+        kept. The same batch again answers the same. Without records it tells how
+        far the import is.
+
+        It has a scope of its own, because it says when things happened, which
+        nobody who posts can do.
+
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (more than 10000 entries),
+        ALREADY_EXISTS LEDGER_EXISTS (no import made the ledger that has this id),
+        FAILED_PRECONDITION IMPORT_OUT_OF_PLACE (the metadata names the record that
+        comes next), ALREADY_EXISTS IMPORT_DIFFERS (another export was imported),
+        INVALID_ARGUMENT RECORD_INVALID (the metadata names the record, and in
+        `breaks` the reason with which a posting would be refused).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -495,6 +560,21 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetTrialBalance,
                     request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetTrialBalanceRequest.FromString,
                     response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetTrialBalanceResponse.SerializeToString,
+            ),
+            'AggregateBalances': grpc.unary_unary_rpc_method_handler(
+                    servicer.AggregateBalances,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.AggregateBalancesRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.AggregateBalancesResponse.SerializeToString,
+            ),
+            'ExportLedger': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportLedger,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExportLedgerRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExportLedgerResponse.SerializeToString,
+            ),
+            'ImportLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportLedger,
+                    request_deserializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ImportLedgerRequest.FromString,
+                    response_serializer=bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ImportLedgerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1068,6 +1148,87 @@ class LedgerService(object):
             '/bedplate.ledger.v1.LedgerService/GetTrialBalance',
             bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetTrialBalanceRequest.SerializeToString,
             bedplate_dot_ledger_dot_v1_dot_ledger__pb2.GetTrialBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AggregateBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/AggregateBalances',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.AggregateBalancesRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.AggregateBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/ExportLedger',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExportLedgerRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ExportLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.ledger.v1.LedgerService/ImportLedger',
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ImportLedgerRequest.SerializeToString,
+            bedplate_dot_ledger_dot_v1_dot_ledger__pb2.ImportLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,8 +70,9 @@ class LedgerServiceStub:
     ACCOUNT_NOT_FOUND.
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListAccountsRequest, _ledger_pb2.ListAccountsResponse]
-    """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
-    PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+    """Lists the accounts of a ledger by id, or those that an account path names.
+    Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+    LEDGER_NOT_FOUND.
     """
     CloseAccount: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.CloseAccountRequest, _ledger_pb2.CloseAccountResponse]
     """Closes an account: nothing is posted to it from then on. Its balance stays
@@ -197,6 +198,43 @@ class LedgerServiceStub:
     and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
     (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
     """
+    AggregateBalances: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.AggregateBalancesRequest, _ledger_pb2.AggregateBalancesResponse]
+    """Adds up the accounts that an account path names, in groups and per currency,
+    now or as of a time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+    (as_of.time is no time), INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+    LEDGER_NOT_FOUND.
+
+    Every page tells of the time at which it is read. Pages of one and the same
+    moment are those as of a create_time that has passed.
+    """
+    ExportLedger: _grpc.UnaryStreamMultiCallable[_ledger_pb2.ExportLedgerRequest, _ledger_pb2.ExportLedgerResponse]
+    """Streams all that there is of a ledger as records, from which ImportLedger
+    makes it again exactly: how it was opened, its accounts by id, what happened
+    in the order of time, and a trailer with counts and a digest. It is the
+    ledger of the moment at which the call began, and for one state of a ledger
+    the records are the same, byte for byte. An account that is created
+    meanwhile may be among them. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
+    FAILED_PRECONDITION LEDGER_IMPORTING.
+    """
+    ImportLedger: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ImportLedgerRequest, _ledger_pb2.ImportLedgerResponse]
+    """Makes a ledger from the records of an export, batch by batch. The first
+    batch creates the ledger; until the trailer has come it takes nothing else.
+    Each record is checked as if it were posted now, but at the time and place
+    that it names: what breaks a rule of the ledger, or is not as it was
+    exported, is refused with the record's index, and nothing of its batch is
+    kept. The same batch again answers the same. Without records it tells how
+    far the import is.
+
+    It has a scope of its own, because it says when things happened, which
+    nobody who posts can do.
+
+    Refuses with INVALID_ARGUMENT INVALID_REQUEST (more than 10000 entries),
+    ALREADY_EXISTS LEDGER_EXISTS (no import made the ledger that has this id),
+    FAILED_PRECONDITION IMPORT_OUT_OF_PLACE (the metadata names the record that
+    comes next), ALREADY_EXISTS IMPORT_DIFFERS (another export was imported),
+    INVALID_ARGUMENT RECORD_INVALID (the metadata names the record, and in
+    `breaks` the reason with which a posting would be refused).
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -231,8 +269,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ACCOUNT_NOT_FOUND.
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListAccountsRequest, _ledger_pb2.ListAccountsResponse]  # type: ignore[assignment]
-    """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
-    PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+    """Lists the accounts of a ledger by id, or those that an account path names.
+    Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+    LEDGER_NOT_FOUND.
     """
     CloseAccount: _aio.UnaryUnaryMultiCallable[_ledger_pb2.CloseAccountRequest, _ledger_pb2.CloseAccountResponse]  # type: ignore[assignment]
     """Closes an account: nothing is posted to it from then on. Its balance stays
@@ -358,6 +397,43 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
     (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
     """
+    AggregateBalances: _aio.UnaryUnaryMultiCallable[_ledger_pb2.AggregateBalancesRequest, _ledger_pb2.AggregateBalancesResponse]  # type: ignore[assignment]
+    """Adds up the accounts that an account path names, in groups and per currency,
+    now or as of a time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+    (as_of.time is no time), INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+    LEDGER_NOT_FOUND.
+
+    Every page tells of the time at which it is read. Pages of one and the same
+    moment are those as of a create_time that has passed.
+    """
+    ExportLedger: _aio.UnaryStreamMultiCallable[_ledger_pb2.ExportLedgerRequest, _ledger_pb2.ExportLedgerResponse]  # type: ignore[assignment]
+    """Streams all that there is of a ledger as records, from which ImportLedger
+    makes it again exactly: how it was opened, its accounts by id, what happened
+    in the order of time, and a trailer with counts and a digest. It is the
+    ledger of the moment at which the call began, and for one state of a ledger
+    the records are the same, byte for byte. An account that is created
+    meanwhile may be among them. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
+    FAILED_PRECONDITION LEDGER_IMPORTING.
+    """
+    ImportLedger: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ImportLedgerRequest, _ledger_pb2.ImportLedgerResponse]  # type: ignore[assignment]
+    """Makes a ledger from the records of an export, batch by batch. The first
+    batch creates the ledger; until the trailer has come it takes nothing else.
+    Each record is checked as if it were posted now, but at the time and place
+    that it names: what breaks a rule of the ledger, or is not as it was
+    exported, is refused with the record's index, and nothing of its batch is
+    kept. The same batch again answers the same. Without records it tells how
+    far the import is.
+
+    It has a scope of its own, because it says when things happened, which
+    nobody who posts can do.
+
+    Refuses with INVALID_ARGUMENT INVALID_REQUEST (more than 10000 entries),
+    ALREADY_EXISTS LEDGER_EXISTS (no import made the ledger that has this id),
+    FAILED_PRECONDITION IMPORT_OUT_OF_PLACE (the metadata names the record that
+    comes next), ALREADY_EXISTS IMPORT_DIFFERS (another export was imported),
+    INVALID_ARGUMENT RECORD_INVALID (the metadata names the record, and in
+    `breaks` the reason with which a posting would be refused).
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the books of a tenant.
@@ -425,8 +501,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListAccountsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListAccountsResponse, _abc.Awaitable[_ledger_pb2.ListAccountsResponse]]:
-        """Lists the accounts of a ledger by id. Refuses with INVALID_ARGUMENT
-        PAGE_TOKEN_INVALID, NOT_FOUND LEDGER_NOT_FOUND.
+        """Lists the accounts of a ledger by id, or those that an account path names.
+        Refuses with INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -641,6 +718,61 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds up all accounts of a ledger, per currency. Debits equal credits, now
         and as of any time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
         (as_of.time is no time), NOT_FOUND LEDGER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def AggregateBalances(
+        self,
+        request: _ledger_pb2.AggregateBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.AggregateBalancesResponse, _abc.Awaitable[_ledger_pb2.AggregateBalancesResponse]]:
+        """Adds up the accounts that an account path names, in groups and per currency,
+        now or as of a time. Refuses with INVALID_ARGUMENT INVALID_REQUEST
+        (as_of.time is no time), INVALID_ARGUMENT PAGE_TOKEN_INVALID, NOT_FOUND
+        LEDGER_NOT_FOUND.
+
+        Every page tells of the time at which it is read. Pages of one and the same
+        moment are those as of a create_time that has passed.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportLedger(
+        self,
+        request: _ledger_pb2.ExportLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_pb2.ExportLedgerResponse], _abc.AsyncIterator[_ledger_pb2.ExportLedgerResponse]]:
+        """Streams all that there is of a ledger as records, from which ImportLedger
+        makes it again exactly: how it was opened, its accounts by id, what happened
+        in the order of time, and a trailer with counts and a digest. It is the
+        ledger of the moment at which the call began, and for one state of a ledger
+        the records are the same, byte for byte. An account that is created
+        meanwhile may be among them. Refuses with NOT_FOUND LEDGER_NOT_FOUND,
+        FAILED_PRECONDITION LEDGER_IMPORTING.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportLedger(
+        self,
+        request: _ledger_pb2.ImportLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ImportLedgerResponse, _abc.Awaitable[_ledger_pb2.ImportLedgerResponse]]:
+        """Makes a ledger from the records of an export, batch by batch. The first
+        batch creates the ledger; until the trailer has come it takes nothing else.
+        Each record is checked as if it were posted now, but at the time and place
+        that it names: what breaks a rule of the ledger, or is not as it was
+        exported, is refused with the record's index, and nothing of its batch is
+        kept. The same batch again answers the same. Without records it tells how
+        far the import is.
+
+        It has a scope of its own, because it says when things happened, which
+        nobody who posts can do.
+
+        Refuses with INVALID_ARGUMENT INVALID_REQUEST (more than 10000 entries),
+        ALREADY_EXISTS LEDGER_EXISTS (no import made the ledger that has this id),
+        FAILED_PRECONDITION IMPORT_OUT_OF_PLACE (the metadata names the record that
+        comes next), ALREADY_EXISTS IMPORT_DIFFERS (another export was imported),
+        INVALID_ARGUMENT RECORD_INVALID (the metadata names the record, and in
+        `breaks` the reason with which a posting would be refused).
         """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

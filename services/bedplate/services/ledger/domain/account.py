@@ -135,6 +135,18 @@ def ledger_not_found(ledger_id: str) -> Refusal:
     )
 
 
+def ledger_importing(ledger_id: str) -> Refusal:
+    """Nothing but the rest of its import is posted to a ledger that is being made from an export."""
+    sentence = f"The ledger {ledger_id} is being imported; finish that first, or use another ledger."
+    return Refusal(
+        Kind.STATE,
+        "LEDGER_IMPORTING",
+        sentence,
+        violations=[Violation("ledger_id", sentence)],
+        ledger_id=ledger_id,
+    )
+
+
 def account_not_found(account_id: str, path: str) -> Refusal:
     """The ledger has no such account; `path` is the field that names it."""
     sentence = f"The ledger has no account {account_id}; create it first, or check the id."

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.money import INT64_MAX
-from bedplate.services.ledger.domain.account import Balance, Side, account_closed, account_not_found
+from bedplate.services.ledger.domain.account import (
+    Balance,
+    Side,
+    account_closed,
+    account_not_found,
+    ledger_importing,
+)
 from bedplate.services.ledger.domain.failure import Failure, fail_again, failed_transaction
 from bedplate.services.ledger.domain.hold import Hold, HoldState, check_capture, give_back
 from bedplate.services.ledger.domain.transaction import (
@@ -34,12 +40,24 @@ class Head:
         time_us: The time of the last thing that happened to it. Never goes back.
         due_us: No hold expires before this time; None: none ever does.
         has_failures: Whether any refusal is remembered.
+        importing: Whether it is being made from an export, and takes nothing else.
     """
 
     sequence: int
     time_us: int
     due_us: int | None = None
     has_failures: bool = False
+    importing: bool = False
+
+
+def check_open(head: Head, ledger_id: str) -> None:
+    """Refuse to write to a ledger that is being made from an export.
+
+    Raises:
+        Refusal: LEDGER_IMPORTING.
+    """
+    if head.importing:
+        raise ledger_importing(ledger_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +81,8 @@ class Posting:
         holds: The holds that they capture, as they are afterwards.
         failures: The refusals that are to be remembered.
         refusal: Why nothing of an ATOMIC batch is posted; then there are no
-            outcomes, and all but `failures` is to be left as it was.
+            outcomes, and all but `failures` and the head's time is to be left as
+            it was.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -134,7 +153,8 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
             failure = failed_transaction(transaction, refusal, path, time_us)
             if mode is Mode.ATOMIC:
                 remembered = () if failure is None else (failure,)
-                return Posting((), (), (), books.head, failures=remembered, refusal=refusal)
+                head = replace(books.head, time_us=time_us) if remembered else books.head
+                return Posting((), (), (), head, failures=remembered, refusal=refusal)
             failures += [] if failure is None else [failure]
             outcomes.append(Outcome(refusal=refusal))
             continue
@@ -147,7 +167,8 @@ def post(transactions: Sequence[NewTransaction], books: Books, now_us: int, mode
         if posted.reverses_id:
             books.reversals[posted.reverses_id] = posted.transaction_id
         outcomes.append(Outcome(posted))
-    head = replace(books.head, sequence=sequence, time_us=time_us) if new else books.head
+    told = new or failures
+    head = replace(books.head, sequence=sequence, time_us=time_us) if told else books.head
     changed = tuple(books.balances[account_id] for account_id in books.changed)
     return Posting(tuple(outcomes), tuple(new), changed, head, tuple(resolved), tuple(failures))
 

@@ -30,7 +30,7 @@ class Failure:
         reason: Why it was refused.
         sentence: The same, for people.
         field: The field that it is about, below that of the attempt.
-        facts: What a program may want to know, by name.
+        facts: What a program may want to know, in the order of the names.
         create_time_us: When.
     """
 
@@ -106,4 +106,5 @@ def _failure(attempt: Transaction | NewHold, refusal: Refusal, path: str, time_u
     if refusal.reason not in REMEMBERED:
         return None
     field = refusal.violations[0].field.removeprefix(f"{path}.")
-    return Failure(attempt, refusal.reason, refusal.sentence, field, tuple(refusal.facts.items()), time_us)
+    facts = tuple(sorted(refusal.facts.items()))
+    return Failure(attempt, refusal.reason, refusal.sentence, field, facts, time_us)

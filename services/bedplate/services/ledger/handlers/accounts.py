@@ -61,7 +61,8 @@ class AccountHandlers(Desk):
         wanted = messages.new_account(request.account, self._clock())
 
         def work(connection: sa.Connection) -> Account:
-            require_head(connection, call.tenant, request.ledger_id)
+            head = require_head(connection, call.tenant, request.ledger_id)
+            domain.check_open(head, request.ledger_id)
             found = books.find_balance(connection, call.tenant, request.ledger_id, wanted.account_id)
             if found is None:
                 scale = books.ensure_currency(connection, call.tenant, request.ledger_id, wanted.currency)
@@ -88,6 +89,7 @@ class AccountHandlers(Desk):
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, call: Call) -> pb.ListAccountsResponse:
         """List accounts by id."""
+        path = domain.parse_path(request.account_path)
         page = page_of(self._page_tokens, request, call)
         (after,) = page.after or ("",)
         types = {AccountType(each) for each in request.types} or set(AccountType)
@@ -95,7 +97,13 @@ class AccountHandlers(Desk):
         def work(connection: sa.Connection) -> list[Account]:
             require_head(connection, call.tenant, request.ledger_id)
             return books.list_accounts(
-                connection, call.tenant, request.ledger_id, types=types, after=after, limit=page.size + 1
+                connection,
+                call.tenant,
+                request.ledger_id,
+                path=path,
+                types=types,
+                after=after,
+                limit=page.size + 1,
             )
 
         found = await self._database.read(work)

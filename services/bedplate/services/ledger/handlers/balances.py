@@ -1,4 +1,4 @@
-"""Balances: of an account and of a ledger."""
+"""Balances: of an account, of groups of accounts and of a ledger."""
 
 import sqlalchemy as sa
 
@@ -7,11 +7,14 @@ from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.money import fits_int64, from_text, to_text
 from bedplate.pipeline.call import Call
 from bedplate.services.ledger import domain, messages
+from bedplate.services.ledger.aggregation import add_up
 from bedplate.services.ledger.domain import Balance
 from bedplate.services.ledger.expiry import current_balances
 from bedplate.services.ledger.handlers.desk import Desk, require_head
+from bedplate.services.ledger.paging import page_of
 from bedplate.services.ledger.rates import Converted
 from bedplate.services.ledger.store import books, history
+from bedplate.services.ledger.store.aggregate import Scope
 
 
 class BalanceHandlers(Desk):
@@ -59,6 +62,37 @@ class BalanceHandlers(Desk):
             totals=[messages.to_total(total) for total in totals],
             balanced=all(total.debits_minor == total.credits_minor for total in totals),
             sequence=sequence,
+        )
+
+    async def AggregateBalances(
+        self, request: pb.AggregateBalancesRequest, call: Call
+    ) -> pb.AggregateBalancesResponse:
+        """Add up the accounts that a path names, in groups."""
+        path = domain.parse_path(request.account_path)
+        as_of = messages.as_of(request.as_of) if request.HasField("as_of") else None
+        page = page_of(self._page_tokens, request, call)
+        after_path, after_code = page.after or ("", "")
+        scope = Scope(call.tenant, request.ledger_id, path, request.group_depth)
+        now_us = self._clock()
+
+        def work(connection: sa.Connection) -> list[domain.GroupTotal]:
+            head = require_head(connection, call.tenant, request.ledger_id)
+            return add_up(
+                connection,
+                scope,
+                head,
+                now_us,
+                as_of=as_of,
+                after=(after_path, after_code),
+                limit=page.size + 1,
+            )
+
+        found = await self._database.read(work)
+        shown = found[: page.size]
+        more = len(found) > page.size
+        return pb.AggregateBalancesResponse(
+            groups=[messages.to_group(group) for group in shown],
+            next_page_token=page.token(shown[-1].account_path, shown[-1].currency.code) if more else "",
         )
 
     async def _convert(self, balance: Balance, wanted: pb.Conversion) -> pb.ConvertedBalance:

@@ -1,12 +1,15 @@
 """Ledgers, currencies and accounts."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from bedplate.services.ledger.domain import (
+    ALL_ACCOUNTS,
     Account,
+    AccountPath,
     AccountType,
     Balance,
     Currency,
@@ -16,6 +19,7 @@ from bedplate.services.ledger.domain import (
     Side,
 )
 from bedplate.services.ledger.store import metadata
+from bedplate.services.ledger.store import path as paths
 from bedplate.services.ledger.store.statement import Bulk, Statement, lookup
 
 _INSERT_LEDGER = Statement("""
@@ -34,7 +38,7 @@ _LIST_LEDGERS = Statement("""
     ORDER BY ledger_id LIMIT :limit
 """)
 _HEAD = """
-    SELECT head_sequence, head_time_us, holds_due_us, has_failures FROM ledger_ledgers
+    SELECT head_sequence, head_time_us, holds_due_us, has_failures, importing FROM ledger_ledgers
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_HEAD = Statement(_HEAD)
@@ -70,9 +74,6 @@ _ACCOUNTS = """
     FROM ledger_accounts WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id
 """
 _FIND_ACCOUNT = Statement(f"{_ACCOUNTS} AND account_id = :account_id")
-_LIST_ACCOUNTS = Statement(
-    f"{_ACCOUNTS} AND account_id > :after AND type = ANY(:types) ORDER BY account_id LIMIT :limit"
-)
 _CLOSE_ACCOUNT = Statement("""
     UPDATE ledger_accounts SET closed_us = :closed_us
     WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND account_id = :account_id
@@ -218,15 +219,17 @@ def list_accounts(
     types: Iterable[AccountType],
     after: str,
     limit: int,
+    path: AccountPath = ALL_ACCOUNTS,
 ) -> list[Account]:
-    """Accounts of these types by id, after an id."""
-    rows = _LIST_ACCOUNTS.rows(
+    """Accounts of these types that a path names, by id, after an id."""
+    rows = _list_accounts(paths.shape(path)).rows(
         connection,
         tenant_id=tenant_id,
         ledger_id=ledger_id,
         types=[each.value for each in types],
         after=after,
         limit=limit,
+        **paths.values(path),
     )
     return [_balance(row).account for row in rows]
 
@@ -284,8 +287,20 @@ def totals(connection: sa.Connection, tenant_id: str, ledger_id: str) -> list[Cu
     ]
 
 
+@lru_cache(maxsize=paths.SHAPES_MAX)
+def _list_accounts(shape: paths.Shape) -> Statement:
+    within = paths.within("account_id", shape)
+    page = "account_id > :after AND type = ANY(:types) ORDER BY account_id LIMIT :limit"
+    return Statement(
+        f"{_ACCOUNTS} AND {within.postgresql} AND {page}",
+        sqlite=f"{_ACCOUNTS} AND {within.sqlite} AND {page}",
+    )
+
+
 def _head(row: Any) -> Head:
-    return Head(row.head_sequence, row.head_time_us, row.holds_due_us, bool(row.has_failures))
+    return Head(
+        row.head_sequence, row.head_time_us, row.holds_due_us, bool(row.has_failures), bool(row.importing)
+    )
 
 
 def _balance(row: Any) -> Balance:

@@ -25,11 +25,11 @@ _INSERT = insert(
         "create_time_us": "bigint",
     },
 )
+COLUMNS = """
+    SELECT kind, failed_id, content, reason, sentence, field, facts, create_time_us FROM ledger_failures
+"""
 _FIND = lookup(
-    """
-    SELECT failed_id, content, reason, sentence, field, facts, create_time_us FROM ledger_failures
-    WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND kind = :kind
-    """,
+    f"{COLUMNS} WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id AND kind = :kind",
     "failed_id",
     "text",
 )
@@ -47,7 +47,7 @@ def insert_failures(
         return
     rows = [
         (
-            _HOLD if isinstance(failure.attempt, NewHold) else _TRANSACTION,
+            kind_of(failure),
             failure.failed_id,
             _to_text(failure.attempt),
             failure.reason,
@@ -76,17 +76,23 @@ def find_failed_holds(
     return _find(connection, tenant_id, ledger_id, _HOLD, hold_ids)
 
 
+def kind_of(failure: Failure) -> int:
+    """What its id is of, as the table says it."""
+    return _HOLD if isinstance(failure.attempt, NewHold) else _TRANSACTION
+
+
+def from_row(row: Any) -> Failure:
+    """A failure as `COLUMNS` has it."""
+    attempt = _hold(row) if row.kind == _HOLD else _transaction(row)
+    facts = tuple((name, value) for name, value in json.loads(row.facts))
+    return Failure(attempt, row.reason, row.sentence, row.field, facts, row.create_time_us)
+
+
 def _find(
     connection: sa.Connection, tenant_id: str, ledger_id: str, kind: int, ids: Iterable[str]
 ) -> dict[str, Failure]:
     rows = _FIND.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, kind=kind, values=list(ids))
-    return {row.failed_id: _failure(row, kind) for row in rows}
-
-
-def _failure(row: Any, kind: int) -> Failure:
-    attempt = _hold(row) if kind == _HOLD else _transaction(row)
-    facts = tuple((name, value) for name, value in json.loads(row.facts))
-    return Failure(attempt, row.reason, row.sentence, row.field, facts, row.create_time_us)
+    return {row.failed_id: from_row(row) for row in rows}
 
 
 def _to_text(attempt: Transaction | NewHold) -> str:

@@ -18,11 +18,12 @@ _INSERT = Statement("""
          :currency_code, :description, :metadata, :create_time_us, :expire_us, :state, :resolve_us,
          :captured_minor, :capture_id)
 """)
-_HOLDS = """
+COLUMNS = """
     SELECT hold_id, debit_account_id, credit_account_id, amount_minor, currency_code, description, metadata,
         create_time_us, expire_us, state, resolve_us, captured_minor, capture_id
-    FROM ledger_holds WHERE tenant_id = :tenant_id
+    FROM ledger_holds
 """
+_HOLDS = f"{COLUMNS} WHERE tenant_id = :tenant_id"
 _FIND = lookup(f"{_HOLDS} AND ledger_id = :ledger_id", "hold_id", "text")
 # What a hold is at :now_us, whether or not somebody has noted that it expired.
 _IN_STATE = "AND (CASE WHEN state = 1 AND expire_us <= :now_us THEN 4 ELSE state END) = ANY(:states)"
@@ -98,7 +99,7 @@ def find_holds(
 ) -> dict[str, Hold]:
     """Read the holds that exist under these ids, by id, as they are noted."""
     rows = _FIND.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, values=list(hold_ids))
-    return {row.hold_id: _hold(row) for row in rows}
+    return {row.hold_id: from_row(row) for row in rows}
 
 
 def list_holds(
@@ -125,7 +126,7 @@ def list_holds(
         rows = _LIST_OF_ACCOUNT.rows(connection, **values, account_id=account_id)
     else:
         rows = _LIST.rows(connection, **values)
-    return [_hold(row).at(now_us) for row in rows]
+    return [from_row(row).at(now_us) for row in rows]
 
 
 def list_due(
@@ -133,7 +134,7 @@ def list_due(
 ) -> list[Hold]:
     """Pending holds whose time has come, the oldest first."""
     rows = _LIST_DUE.rows(connection, tenant_id=tenant_id, ledger_id=ledger_id, now_us=now_us, limit=limit)
-    return [_hold(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def next_due(connection: sa.Connection, tenant_id: str, ledger_id: str) -> int | None:
@@ -173,7 +174,8 @@ def ledgers_due(connection: sa.Connection, *, now_us: int, limit: int) -> list[t
     return [(row.tenant_id, row.ledger_id) for row in rows]
 
 
-def _hold(row: Any) -> Hold:
+def from_row(row: Any) -> Hold:
+    """A hold as `COLUMNS` has it."""
     asked = NewHold(
         row.hold_id,
         row.debit_account_id,
