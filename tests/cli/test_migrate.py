@@ -13,7 +13,8 @@ def test_tables_are_made_once_and_the_status_tells(command):
 
     assert before[0] == 5
     assert "ledger: no tables yet, pending 0001" in before[1]
-    assert "bedplate migrate ledger rates" in before[2]
+    assert "bedplate migrate bedplate ledger rates" in before[2]
+    assert "bedplate: applied 0001" in applied[1]
     assert (applied[0], again[0], after[0]) == (0, 0, 0)
     assert "rates: applied 0001" in applied[1]
     assert "rates: up to date" in again[1]

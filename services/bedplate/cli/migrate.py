@@ -9,7 +9,10 @@ from bedplate.cli.exits import Exit, Stop
 from bedplate.cli.methods import complete_service
 
 if TYPE_CHECKING:
-    from bedplate.server.service import ServiceType
+    from pathlib import Path
+
+# Name and folder of revisions; None: no tables.
+Schemas = dict[str, "Path | None"]
 
 EXAMPLES = examples(
     "bedplate migrate",
@@ -23,7 +26,7 @@ def migrate(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Services; left out: all.",
+            help="Services, or bedplate for the platform's own tables; left out: all.",
             autocompletion=complete_service,
             metavar="NAME...",
             show_default=False,
@@ -34,44 +37,48 @@ def migrate(
     ] = False,
 ) -> None:
     """Apply pending migrations. `up` and `serve` do it too; run it alone in a deployment."""
+    from bedplate.records import tables
     from bedplate.services.registry import load, own_names
     from bedplate.settings import Settings
 
     settings = Settings.load()
-    types = [load(name) for name in dict.fromkeys(names or own_names())]
+    schemas = {
+        name: tables.SCHEMA if name == tables.NAME else load(name).schema
+        for name in names or (tables.NAME, *own_names())
+    }
     if status:
-        _print_status(settings.database, types)
+        _print_status(settings.database, schemas)
     else:
-        _apply(settings.database, types)
+        _apply(settings.database, schemas)
 
 
-def _apply(database: str, types: "list[ServiceType]") -> None:
+def _apply(database: str, schemas: Schemas) -> None:
     from bedplate.data.migrate import migrate as apply
 
-    for service in types:
-        if service.schema is None:
-            typer.echo(f"{service.name}: has no tables")
+    for name, schema in schemas.items():
+        if schema is None:
+            typer.echo(f"{name}: has no tables")
             continue
-        done = apply(database, service.name, service.schema)
-        typer.echo(f"{service.name}: applied {', '.join(done)}" if done else f"{service.name}: up to date")
+        done = apply(database, name, schema)
+        typer.echo(f"{name}: applied {', '.join(done)}" if done else f"{name}: up to date")
 
 
-def _print_status(database: str, types: "list[ServiceType]") -> None:
+def _print_status(database: str, schemas: Schemas) -> None:
     from bedplate.data.migrate import standing
 
     pending = []
-    for service in types:
-        if service.schema is None:
-            typer.echo(f"{service.name}: has no tables")
+    for name, schema in schemas.items():
+        if schema is None:
+            typer.echo(f"{name}: has no tables")
             continue
-        found = standing(database, service.name, service.schema)
+        found = standing(database, name, schema)
         at = f"at {found.current}" if found.current else "no tables yet"
         if found.ahead:
-            typer.echo(f"{service.name}: {at}, which is newer than this version of bedplate")
+            typer.echo(f"{name}: {at}, which is newer than this version of bedplate")
         elif found.pending:
-            pending.append(service.name)
-            typer.echo(f"{service.name}: {at}, pending {', '.join(found.pending)}")
+            pending.append(name)
+            typer.echo(f"{name}: {at}, pending {', '.join(found.pending)}")
         else:
-            typer.echo(f"{service.name}: {at}, up to date")
+            typer.echo(f"{name}: {at}, up to date")
     if pending:
         raise Stop(Exit.DATABASE, f"Migrations are pending; run: bedplate migrate {' '.join(pending)}")

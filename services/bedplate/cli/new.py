@@ -90,6 +90,8 @@ def _check_noun(name: str) -> None:
         )
     if name in ("clients", "services"):
         raise Stop(Exit.USAGE, f"{name} is a folder of every package; choose another noun.")
+    if name == "bedplate":
+        raise Stop(Exit.USAGE, "The platform's own tables are called bedplate; choose another noun.")
     if name in all_names():
         raise Stop(Exit.USAGE, f"There is a service {name} already; choose another noun.")
 

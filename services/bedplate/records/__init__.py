@@ -1,1 +1,1 @@
-"""Tables of the platform itself, in the database of the services."""
+"""Tables of the platform itself, in the database of the services, and what is kept in them."""

@@ -1,0 +1,5 @@
+"""Runs the platform's own revisions."""
+
+from bedplate.data.migrate import run
+
+run()

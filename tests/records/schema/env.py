@@ -1,0 +1,5 @@
+"""Runs the till's revisions."""
+
+from bedplate.data.migrate import run
+
+run()
