@@ -38,7 +38,7 @@ class Work:
     """A call that some code works for."""
 
     def __init__(self, left_s: float, credential: str = "", traceparent: str = "") -> None:
-        self.deadline = time.monotonic() + left_s
+        self.deadline = self.outbound_deadline = time.monotonic() + left_s
         self.pending: list[Callable[[Any], None]] = []
         self.traceparent = traceparent
         self.credential = credential

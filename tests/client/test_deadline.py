@@ -1,12 +1,15 @@
 """No call leaves without a deadline, and none gets more than its caller has left."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from bedplate.client import wrap
-from bedplate.client.deadline import HOP_MARGIN_S
+from bedplate.client.deadline import HOP_MARGIN_S, timeout_s
 from bedplate.client.errors import DeadlineExceeded
+from bedplate.contract.policy import MethodPolicy, resolve
+from bedplate.contract.promises import DeadlineMode
 from bedplate.testing.serve import KEY, Served
 from bedplate.transport.local import LocalChannel
 from tests.client.conftest import working
@@ -132,3 +135,30 @@ async def test_plain_stubs_on_a_bedplate_channel_get_deadlines_too(
         await stub(echo.EchoRequest(text="look"))
 
     assert 5.0 - LATE_S < seen[0] <= 5.01
+
+
+def policy_of(mode: str) -> MethodPolicy:
+    """A method of 1 s, at most 2 s."""
+    policy = resolve(echo.SERVICE.methods_by_name["Echo"])
+    return replace(
+        policy, deadline_default_s=1.0, deadline_max_s=2.0, deadline_mode=getattr(DeadlineMode, mode)
+    )
+
+
+@pytest.mark.parametrize("mode", ["OBSERVE", "PROPAGATE"])
+def test_a_deadline_that_is_not_kept_yet_ends_no_call_at_its_caller_either(mode: str) -> None:
+    policy = policy_of(mode)
+
+    assert timeout_s(policy, None) is None
+    assert timeout_s(policy, 9.0) == 9.0
+    with working(3.0):
+        left_s = timeout_s(policy, None)
+
+    assert left_s is not None
+    assert 2.0 < left_s < 3.0
+
+
+def test_a_call_that_has_no_deadline_to_hand_on_asks_for_what_the_policy_says() -> None:
+    with working(float("inf")):
+        assert timeout_s(policy_of("ENFORCE"), None) == 1.0
+        assert timeout_s(policy_of("OBSERVE"), None) is None

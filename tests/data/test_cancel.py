@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bedplate.data import Database, cancel
+from bedplate.data import Database, cancel, engine
 from bedplate.data.postgresql import PostgresqlDriver
 from bedplate.data.slot import Slot
 from bedplate.data.sqlite import SqliteDriver, path_of
@@ -177,6 +177,16 @@ async def test_at_the_deadline_the_caller_is_answered_and_the_statement_stopped(
     assert (caught.value.kind, caught.value.reason) == (Kind.LATE, "DEADLINE_EXCEEDED")
     await until(lambda: items.running == 0)
     assert await items.read(ITEMS) == []
+
+
+@pytest.mark.parametrize("left_s", [float("inf"), 1e9])
+async def test_a_unit_of_a_call_that_nothing_ends_has_the_time_of_one_outside_a_call(
+    items: Database, monkeypatch, left_s: float
+):
+    monkeypatch.setattr(engine, "TIMEOUT_S", 0.1)
+
+    with in_call(timeout_s=left_s), pytest.raises(Refusal, match="deadline"):
+        await items.transact(_forever)
 
 
 async def test_work_that_outlasts_the_deadline_without_a_statement_is_not_committed(items: Database):

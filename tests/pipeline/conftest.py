@@ -53,18 +53,19 @@ class Bench:
         gate: Whether calls are refused.
         keys: Where credentials are known.
         telemetry: Where calls are recorded.
+        parts: What the stages were made with.
         spans: Finished spans, as the sink got them.
         methods: The methods by short name.
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, settings: Settings | None = None) -> None:
         self.handlers = echo.Handlers()
         self.gate = OpenGate()
         self.keys = Keys()
         self._output = io.BytesIO()
         self.telemetry = Telemetry(log=LogWriter(self._output))
-        parts = Parts(authenticator=self.keys, settings=Settings(), gate=self.gate)
-        made = methods_of(echo.service(self.handlers), parts, self.telemetry, strict=strict)
+        self.parts = Parts(authenticator=self.keys, settings=settings or Settings(), gate=self.gate)
+        made = methods_of(echo.service(self.handlers), self.parts, self.telemetry, strict=strict)
         self.methods: dict[str, Method] = {name.rpartition("/")[2]: made[name] for name in made}
 
     def call(self, method: str = "Echo", *, key: str = "reader", **options: Any) -> Call:

@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 QUEUE_MAX = 256
 TIMEOUT_S = 30.0  # of a unit outside a call, unless it says otherwise
+# A call with more time than this has no deadline of which a unit would know
+# (PostgreSQL's own timer ends at 24 days).
+FOREVER_S = 24 * 3600.0
 CLOSE_GRACE_S = 10.0
 SLOTS_PER_CORE = 2
 SQLITE_READERS = 2
@@ -120,7 +123,8 @@ class Database:
         Args:
             work: A plain function of a connection.
             timeout_s: Seconds it may take, waiting included, 30 unless given.
-                Within a call the call's own deadline holds if it is sooner.
+                Within a call that has a deadline that one holds, if it is
+                sooner than what is given.
 
         Raises:
             Refusal: DEADLINE_EXCEEDED, OVERLOADED or DEPENDENCY_UNAVAILABLE.
@@ -178,7 +182,8 @@ class Database:
         deadline = now + (TIMEOUT_S if timeout_s is None else timeout_s)
         pending: list[Any] = []
         if scope is not None:
-            deadline = scope.deadline if timeout_s is None else min(deadline, scope.deadline)
+            ends = timeout_s is None and scope.deadline - now < FOREVER_S
+            deadline = scope.deadline if ends else min(deadline, scope.deadline)
             if write:
                 pending = scope.pending
         if deadline <= now:

@@ -29,7 +29,10 @@ class Call:
         door_cancels: True when the door itself cancels the task at the caller's
             own deadline, so that the pipeline need not set a timer for it.
         deadline: When the answer must be ready, `time.monotonic` seconds. Set
-            by the deadline stage before anything else runs.
+            by the deadline stage before anything else runs; infinite where
+            nothing ends the call (see stages/deadline.py).
+        outbound_deadline: What the calls that it makes must keep to; the
+            deadline, unless the stage says otherwise.
         expired: True once the deadline's timer has cancelled the task.
         stopped: True once the door has cancelled the task because the process stops.
         principal: Who calls; set by the authenticate stage.
@@ -41,6 +44,7 @@ class Call:
     """
 
     __slots__ = (
+        "_outbound_deadline",
         "_peer",
         "_span_id",
         "_trace_id",
@@ -85,6 +89,7 @@ class Call:
         self.door_cancels = door_cancels
         self.started = time.monotonic()
         self.deadline = 0.0
+        self._outbound_deadline = 0.0
         self.expired = False
         self.stopped = False
         self.principal: Principal = ANONYMOUS
@@ -135,6 +140,15 @@ class Call:
         return self.principal.tenant
 
     @property
+    def outbound_deadline(self) -> float:
+        """What the calls that it makes must keep to, `time.monotonic` seconds."""
+        return self._outbound_deadline or self.deadline
+
+    @outbound_deadline.setter
+    def outbound_deadline(self, value: float) -> None:
+        self._outbound_deadline = value
+
+    @property
     def traceparent(self) -> str:
         """The W3C trace context to hand on: this call is the parent of what it calls."""
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
@@ -145,5 +159,5 @@ class Call:
         return str(self.metadata.get("authorization", "")) if self.principal.id else ""
 
     def remaining_s(self) -> float:
-        """Seconds until the deadline; may be negative."""
+        """Seconds until the deadline; may be negative, and infinite where nothing ends the call."""
         return self.deadline - time.monotonic()

@@ -38,9 +38,10 @@ class Chain:
         messages: Run for every request message.
         responses: Run for every response message.
         around: The handler with what wraps it; None: nothing does.
+        befores: Run right before the handler, where it has no `around`.
     """
 
-    __slots__ = ("around", "enters", "leaves", "messages", "names", "policy", "responses")
+    __slots__ = ("around", "befores", "enters", "leaves", "messages", "names", "policy", "responses")
 
     def __init__(self, policy: MethodPolicy, stages: tuple[Stage, ...], handler: Any) -> None:
         self.policy = policy
@@ -52,11 +53,14 @@ class Chain:
         self.messages = tuple(stage.message for stage in stages if stage.message is not None)
         self.responses = tuple(stage.response for stage in stages if stage.response is not None)
         arounds = [stage for stage in stages if stage.around is not None]
+        befores = [stage.before for stage in stages if stage.before is not None]
         descriptor = policy.descriptor
         if arounds and (descriptor.client_streaming or descriptor.server_streaming):
             names = ", ".join(stage.name for stage in arounds)
             raise PolicyError(f"{policy.method}: {names} cannot be promised for a method that streams")
-        self.around = _wrap(_unary_end(handler), [stage.around for stage in arounds]) if arounds else None
+        self.befores = () if arounds else tuple(befores)
+        wraps = [stage.around or (stage.before and _around(stage.before)) for stage in stages]
+        self.around = _wrap(_unary_end(handler), list(filter(None, wraps))) if arounds else None
 
 
 class Method:
@@ -146,6 +150,10 @@ class Method:
             else:
                 for step in chain.messages:
                     request = step(call, request)
+            for before in chain.befores:
+                waiting = before(call)
+                if waiting is not None:
+                    await waiting
             response: Message
             if chain.around is None:
                 response = await self._handler(request, call)
@@ -189,6 +197,10 @@ class Method:
             else:
                 for step in chain.messages:
                     request = step(call, request)
+            for before in chain.befores:
+                waiting = before(call)
+                if waiting is not None:
+                    await waiting
             responses = self._handler(request, call)
             async for response in responses:
                 if type(response) is not self.response_class:
@@ -305,6 +317,16 @@ def _unary_end(handler: Any) -> Proceed:
         return handler(request, call)
 
     return end
+
+
+def _around(before: Callable[[Call], Awaitable[None] | None]) -> Any:
+    async def around(call: Call, request: Message, proceed: Proceed) -> Message:
+        waiting = before(call)
+        if waiting is not None:
+            await waiting
+        return await proceed(call, request)
+
+    return around
 
 
 def _wrap(end: Proceed, arounds: list[Any]) -> Proceed:

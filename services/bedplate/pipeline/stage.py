@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from bedplate.auth.principal import Authenticator
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.timing import Timings
+from bedplate.policy.live import Live
 
 if TYPE_CHECKING:
     from bedplate.contract.policy import MethodPolicy
@@ -32,6 +34,8 @@ class Stage:
             message, returns what the next stage gets. Refuses by raising.
         around: Wraps the handler of a unary call. A method that streams refuses
             to start with a stage that has only this.
+        before: Runs once right before the handler, where `around` would; for
+            all kinds of call. Refuses and waits like `enter`.
         response: Runs for every response message. Refuses by raising.
         leave: Runs at the end of every call that entered, in reverse order.
             Must not raise.
@@ -41,6 +45,7 @@ class Stage:
     enter: Callable[[Call], Awaitable[None] | None] | None = None
     message: Callable[[Call, Any], Any] | None = None
     around: Callable[[Call, Message, Proceed], Awaitable[Message]] | None = None
+    before: Callable[[Call], Awaitable[None] | None] | None = None
     response: Callable[[Call, Message], None] | None = None
     leave: Callable[[Call], None] | None = None
 
@@ -76,12 +81,16 @@ class Parts:
         settings: The process's settings.
         gate: Whether new calls are refused.
         registry: Where stages keep their metrics.
+        timings: How long the calls of each method lately take.
+        live: What operators have set while the process runs.
     """
 
     authenticator: Authenticator
     settings: "Settings"
     gate: Gate = field(default_factory=OpenGate)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    timings: Timings = field(default_factory=Timings)
+    live: Live = field(default_factory=Live)
 
 
 class CompileStage(Protocol):

@@ -226,7 +226,7 @@ class Channel(grpc.aio.Channel):
         if self._pid != os.getpid():
             raise RuntimeError("the client was made before the process forked; make one in each process")
 
-    def timeout_s(self, method: str, asked_s: float | None) -> float:
+    def timeout_s(self, method: str, asked_s: float | None) -> float | None:
         """See `deadline.timeout_s`; the method is `/package.Service/Method`."""
         return timeout_s(self._policies.get(method), asked_s)
 

@@ -15,8 +15,11 @@ class Scope(Protocol):
     """What lower layers see of a call.
 
     Attributes:
-        deadline: When the answer must be ready, on the `time.monotonic` clock,
-            seconds. Always set: a call without a deadline does not exist.
+        deadline: When the work must end, on the `time.monotonic` clock, seconds.
+            Infinite only where the method's deadline is observed and not kept
+            yet and the caller named none.
+        outbound_deadline: What the calls that it makes must keep to, the same
+            clock: the deadline, where it is kept; infinite where it is only observed.
         pending: Functions of a database connection that write the call's own
             records (idempotency, audit, outbox). `transact` runs them on the
             same connection just before it commits.
@@ -28,6 +31,11 @@ class Scope(Protocol):
 
     deadline: float
     pending: list[Callable[[Any], None]]
+
+    @property
+    def outbound_deadline(self) -> float:
+        """What the calls that it makes must keep to, `time.monotonic` seconds."""
+        ...
 
     @property
     def traceparent(self) -> str:
@@ -44,8 +52,11 @@ CURRENT: ContextVar[Scope | None] = ContextVar("bedplate_call", default=None)
 
 
 def remaining_s(*, now: float | None = None) -> float | None:
-    """Seconds until the current call's deadline; None outside a call. May be negative."""
+    """Seconds that the current call may still spend on others; None outside a call.
+
+    May be negative, and infinite where the call has no deadline to hand on.
+    """
     scope = CURRENT.get()
     if scope is None:
         return None
-    return scope.deadline - (time.monotonic() if now is None else now)
+    return scope.outbound_deadline - (time.monotonic() if now is None else now)

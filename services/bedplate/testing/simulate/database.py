@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bedplate.contract.scope import CURRENT
 from bedplate.data import fault
-from bedplate.data.engine import TIMEOUT_S
+from bedplate.data.engine import FOREVER_S, TIMEOUT_S
 from bedplate.data.transact import BACKOFF_MAX_S, BACKOFF_MIN_S, CONTENDED_MAX
 from bedplate.errors import Kind, Refusal
 from bedplate.testing.simulate.attempt import Attempt, Suspended
@@ -307,7 +307,8 @@ class SimulatedDatabase:
         scope = CURRENT.get()
         deadline = now + (TIMEOUT_S if timeout_s is None else timeout_s)
         if scope is not None:
-            deadline = scope.deadline if timeout_s is None else min(deadline, scope.deadline)
+            ends = timeout_s is None and scope.deadline - now < FOREVER_S
+            deadline = scope.deadline if ends else min(deadline, scope.deadline)
         if deadline <= now:
             raise fault.late()
         return deadline
