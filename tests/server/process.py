@@ -45,6 +45,11 @@ class Process:
             self._said.set()
         self._ready.set()
 
+    @property
+    def pid(self) -> int:
+        """Its number among the machine's processes."""
+        return self._process.pid
+
     async def ready(self) -> None:
         """Wait until it takes calls."""
         await asyncio.wait_for(self._ready.wait(), WAIT_S)

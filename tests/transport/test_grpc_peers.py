@@ -14,7 +14,7 @@ SERVICE = "/tests.echo.v1.EchoService"
 AUTHORIZED = (("authorization", f"Bearer {KEY}"),)
 HI = EchoRequest(text="hi").SerializeToString()
 
-INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 3, 4, 8
+INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAUTHENTICATED = 3, 4, 8, 16
 
 
 @pytest.mark.parametrize("method", ["Echo", "Collect", "Repeat", "Chat"])
@@ -27,6 +27,16 @@ async def test_a_call_that_says_nothing_is_ended_with_a_status(served: Served, m
         assert len(silent.status.details) == 1
         honest = await peer.result(peer.call(message=HI, extra=AUTHORIZED))
         assert honest.code == 0
+
+
+@pytest.mark.parametrize("method", ["Echo", "Collect", "Repeat", "Chat"])
+async def test_a_caller_who_may_not_call_is_told_before_it_has_sent_its_message(
+    served: Served, method: str
+) -> None:
+    async with connect(served.grpc_address) as peer:
+        stranger = await peer.result(peer.call(f"{SERVICE}/{method}", end=False))
+
+    assert stranger.code == UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("method", ["Echo", "Repeat"])
@@ -48,7 +58,7 @@ async def test_half_a_message_is_no_message(served: Served) -> None:
 
 async def test_silent_calls_stop_no_honest_one(served: Served, client: EchoClient) -> None:
     async with connect(served.grpc_address) as peer:
-        silent = [peer.call(end=False) for _ in range(64)]
+        silent = [peer.call(end=False, extra=AUTHORIZED) for _ in range(64)]
 
         answers = [await client.call("Echo", EchoRequest(text="hi"), timeout=1) for _ in range(20)]
         await asyncio.gather(*(peer.result(stream) for stream in silent))

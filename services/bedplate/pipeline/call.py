@@ -35,6 +35,7 @@ class Call:
             deadline, unless the stage says otherwise.
         expired: True once the deadline's timer has cancelled the task.
         stopped: True once the door has cancelled the task because the process stops.
+        begun: True once the request is there: it may have had an effect.
         principal: Who calls; set by the authenticate stage.
         pending: See `bedplate.contract.scope`.
         response_headers: Metadata to send before the answer; names are lower case.
@@ -48,6 +49,7 @@ class Call:
         "_peer",
         "_span_id",
         "_trace_id",
+        "begun",
         "deadline",
         "decode",
         "door",
@@ -92,6 +94,7 @@ class Call:
         self._outbound_deadline = 0.0
         self.expired = False
         self.stopped = False
+        self.begun = False
         self.principal: Principal = ANONYMOUS
         self.pending: list[Callable[[Any], None]] = []
         self.response_headers: list[tuple[str, str | bytes]] = []

@@ -25,6 +25,7 @@ from bedplate.telemetry.recorder import Recorder
 _log = logging.getLogger("bedplate.pipeline")
 
 Write = Callable[[Message], Awaitable[None]]
+Read = Callable[[], Awaitable[Any]]
 
 
 class Chain:
@@ -127,8 +128,14 @@ class Method:
         made = (compile(policy, self._parts) for compile in self._stages)
         return Chain(policy, tuple(stage for stage in made if stage is not None), self._handler)
 
-    async def unary(self, call: Call, payload: Any) -> Message:
-        """Run a call that has one response; the payload is the raw request, or an iterator of them.
+    async def unary(self, call: Call, payload: Any, read: Read | None = None) -> Message:
+        """Run a call that has one response.
+
+        Args:
+            call: The call.
+            payload: The raw request, or an iterator of them.
+            read: Gets the payload in its place, once it is decided who calls and
+                that they may: the door then holds nothing of a caller who may not.
 
         Raises:
             Failure: The answer, when it is not a message.
@@ -144,9 +151,10 @@ class Method:
                 entered += 1
                 if waiting is not None:
                     await waiting
-            request: Any = payload
+            request: Any = payload if read is None else await read()
+            call.begun = True
             if self.client_streaming:
-                request = _Requests(call, payload, chain.messages)
+                request = _Requests(call, request, chain.messages)
             else:
                 for step in chain.messages:
                     request = step(call, request)
@@ -178,7 +186,9 @@ class Method:
                 if place < entered:
                     leave(call)
 
-    async def stream(self, call: Call, payload: Any) -> AsyncGenerator[Message, None]:
+    async def stream(
+        self, call: Call, payload: Any, read: Read | None = None
+    ) -> AsyncGenerator[Message, None]:
         """Run a call whose responses are a stream; otherwise as `unary`."""
         chain = self._chain
         CURRENT.set(call)
@@ -191,9 +201,10 @@ class Method:
                 entered += 1
                 if waiting is not None:
                     await waiting
-            request: Any = payload
+            request: Any = payload if read is None else await read()
+            call.begun = True
             if self.client_streaming:
-                request = _Requests(call, payload, chain.messages)
+                request = _Requests(call, request, chain.messages)
             else:
                 for step in chain.messages:
                     request = step(call, request)
@@ -224,8 +235,8 @@ class Method:
             if responses is not None:
                 await _close(responses, self.name)
 
-    async def deliver(self, call: Call, payload: Any, write: Write) -> None:
-        """Run a call whose responses are a stream, and write each of them.
+    async def deliver(self, call: Call, payload: Any, write: Write, read: Read | None = None) -> None:
+        """Run a call whose responses are a stream, and write each of them; otherwise as `unary`.
 
         A call that ends while a response is being written (its deadline passes
         and the caller does not read) ends as one that ends in its handler.
@@ -234,7 +245,7 @@ class Method:
             Failure: The answer, after the responses that were written.
             asyncio.CancelledError: The door cancelled the call.
         """
-        responses = self.stream(call, payload)
+        responses = self.stream(call, payload, read)
         async for response in responses:
             try:
                 await write(response)

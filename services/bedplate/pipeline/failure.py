@@ -31,6 +31,7 @@ _STOPPED = Refusal(
     "The server stopped before the call ended; its effect may or may not have happened. "
     "Repeat it with the same id.",
 )
+_NOT_BEGUN = Refusal(Kind.UNAVAILABLE, "DRAINING", "This server is about to stop; call again.")
 
 
 class Failure(Exception):  # noqa: N818 - it is an answer, not an error of ours
@@ -80,7 +81,8 @@ class FailureMaker:
             return self._from_refusal(error, call)
         if call.expired or call.stopped:
             # Whatever the handler made of being cancelled.
-            return self._from_refusal(_STOPPED if call.stopped else _EXPIRED, call)
+            stopped = _STOPPED if call.begun else _NOT_BEGUN
+            return self._from_refusal(stopped if call.stopped else _EXPIRED, call)
         if isinstance(error, DecodeError):
             return self._from_refusal(
                 _MALFORMED,

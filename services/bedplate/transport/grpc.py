@@ -1,11 +1,13 @@
 """The gRPC door: raw bytes in, raw bytes out. What is promised is the pipeline's.
 
 Every method is served as one whose requests stream, so that the door reads the
-first message itself: grpcio answers nothing at all to a unary call that ends
-without one, and waits for one without a limit.
+first message itself, and not before it is decided that the caller may call:
+grpcio would read it first, answer nothing at all to a unary call that ends
+without one, and wait for one without a limit.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
@@ -21,8 +23,9 @@ from bedplate.pipeline.failure import Failure
 from bedplate.pipeline.unknown import UnknownMethod
 from bedplate.settings import Settings, parse_address
 from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport.grpc_early import EarlyRefusal
 from bedplate.transport.grpc_options import server_options
-from bedplate.transport.grpc_server import make_server
+from bedplate.transport.grpc_server import is_guarded, make_server
 from bedplate.transport.grpc_status import trailers
 from bedplate.transport.metadata import Sent
 
@@ -44,6 +47,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         address: Where it listens, `host:port`, once it was started.
         first_message_s: How long a call may take to show its first message, seconds.
         running: The calls that run.
+        asks_early: Whether calls come here only after `early` had room for them.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         telemetry: Telemetry,
         *,
         credentials: grpc.ServerCredentials | None = None,
+        early: EarlyRefusal | None = None,
     ) -> None:
         """Prepare a door.
 
@@ -61,11 +66,13 @@ class GrpcDoor(grpc.GenericRpcHandler):
             settings: Address and limits.
             telemetry: Where calls of unknown methods are recorded.
             credentials: For TLS; None: plaintext.
+            early: Refuses calls before anything is done for them; None: only the pipeline does.
         """
         self._methods = {f"/{name}": method for name, method in methods.items()}
         self._unknown = UnknownMethod(telemetry)
         self._settings = settings
         self._credentials = credentials
+        self._early = early
         self.first_message_s = settings.first_message_s
         # Calls in the order in which they came. It is also what is searched for
         # those that say nothing: a timer for each would cost 2 us a call.
@@ -73,6 +80,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         self._looking: asyncio.TimerHandle | None = None
         self._server: grpc.aio.Server | None = None
         self.address = ""
+        self.asks_early = early is not None and is_guarded()
 
     async def start(self) -> None:
         """Listen.
@@ -82,7 +90,13 @@ class GrpcDoor(grpc.GenericRpcHandler):
         """
         address = parse_address(self._settings.grpc_address)
         methods = self._methods.values()
-        server = make_server(self, self._methods, server_options(self._settings, methods))
+        server = make_server(
+            self,
+            self._methods,
+            server_options(self._settings, methods),
+            early=self._early,
+            calls_max=self._settings.load_calls,
+        )
         try:
             if self._credentials is None:
                 bound = server.add_insecure_port(str(address))
@@ -119,7 +133,7 @@ class GrpcDoor(grpc.GenericRpcHandler):
         for arrival in list(self.running):
             if arrival.since > oldest:
                 break
-            if arrival.waits and not arrival.late:
+            if arrival.waits_since <= oldest and not arrival.late:
                 arrival.end_waiting()
         self._looking = asyncio.get_running_loop().call_later(self.first_message_s / LOOKS, self._look)
 
@@ -146,7 +160,18 @@ class GrpcDoor(grpc.GenericRpcHandler):
 class _Arrival:
     """One call, from its headers to its end."""
 
-    __slots__ = ("_details", "_door", "_method", "call", "late", "since", "stopped", "task", "waits")
+    __slots__ = (
+        "_context",
+        "_details",
+        "_door",
+        "_method",
+        "call",
+        "late",
+        "since",
+        "stopped",
+        "task",
+        "waits_since",
+    )
 
     def __init__(self, door: GrpcDoor, method: Method, details: Any) -> None:
         self._door = door
@@ -154,9 +179,10 @@ class _Arrival:
         self._details = details
         self.task: Any = asyncio.current_task()
         self.since = time.monotonic()
-        self.waits = True
+        self.waits_since = math.inf  # it waits for its first message; infinite: it does not
         self.late = self.stopped = False
         self.call: Call | None = None
+        self._context: Any = None
         door.running[self] = None
 
     def stop(self) -> None:
@@ -171,22 +197,43 @@ class _Arrival:
         self.late = True
         self.task.cancel()
 
+    async def read(self) -> Any:
+        """The request, or for a method whose requests stream an iterator of them.
+
+        The pipeline asks for it once it is decided who calls and that they may,
+        so that nobody else can make this process keep a message.
+
+        Raises:
+            Refusal: No message came in time, or none at all.
+        """
+        self.waits_since = time.monotonic()
+        try:
+            first = await self._context.read()
+        except asyncio.CancelledError:
+            if not self.late or self.stopped:
+                raise
+            self.task.uncancel()
+            raise self._silent() from None
+        self.waits_since = math.inf
+        if self._method.client_streaming:
+            return _Messages(first, self._context)
+        if first is _EOF:
+            raise Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The call ended without a message; send one.")
+        return first
+
     async def _refuse(self, context: Any, error: BaseException) -> None:
         """Answer a call that ended with this; returns only when it was answered."""
         if isinstance(error, Failure):
             failure = error
-        elif isinstance(error, asyncio.CancelledError) and self.waits and (self.late or self.stopped):
-            self.task.uncancel()
-            failure = self._method.refuse(self._new_call(context), self._why())
         elif isinstance(error, Exception) and not isinstance(error, grpc.aio.BaseError):
             failure = self._method.refuse(self.call or self._new_call(context), error)
         else:
             raise error  # the caller is gone
+        if self.call is not None and self.call.response_headers and not self._method.server_streaming:
+            await context.send_initial_metadata(tuple(self.call.response_headers))
         await _abort(context, failure)
 
-    def _why(self) -> Refusal:
-        if self.stopped:
-            return Refusal(Kind.UNAVAILABLE, "DRAINING", "This server is about to stop; call again.")
+    def _silent(self) -> Refusal:
         limit_s = self._door.first_message_s
         return Refusal(
             Kind.LATE,
@@ -195,7 +242,11 @@ class _Arrival:
         )
 
     def _new_call(self, context: Any) -> Call:
+        self._context = context
         call = self.call = _call(self._method.name, self._method.decode, self._details, context)
+        call.stopped = self.stopped
+        if self._door.asks_early:
+            call.level = self._method.policy.criticality
         return call
 
 
@@ -211,15 +262,8 @@ class _UnaryArrival(_Arrival):
     async def __call__(self, _requests: Any, context: Any) -> bytes | None:
         """Run the call; grpcio sends what it returns."""
         try:
-            payload = await context.read()
-            self.waits = False
-            method = self._method
             call = self._new_call(context)
-            if method.client_streaming:
-                payload = _Messages(payload, context)
-            elif payload is _EOF:
-                raise _empty()
-            response = await method.unary(call, payload)
+            response = await self._method.unary(call, None, self.read)
             if call.response_headers:
                 await context.send_initial_metadata(tuple(call.response_headers))
             return response.SerializeToString()
@@ -238,15 +282,8 @@ class _StreamArrival(_Arrival):
     async def __call__(self, _requests: Any, context: Any) -> None:
         """Run the call, and send its responses as they come."""
         try:
-            payload = await context.read()
-            self.waits = False
-            method = self._method
             call = self._new_call(context)
-            if method.client_streaming:
-                payload = _Messages(payload, context)
-            elif payload is _EOF:
-                raise _empty()
-            await method.deliver(call, payload, _Writer(call, context).write)
+            await self._method.deliver(call, None, _Writer(call, context).write, self.read)
         except BaseException as error:
             await self._refuse(context, error)
         finally:
@@ -302,10 +339,6 @@ class _Writer:
             if self._call.response_headers:
                 await self._context.send_initial_metadata(tuple(self._call.response_headers))
         await self._context.write(response.SerializeToString())
-
-
-def _empty() -> Refusal:
-    return Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The call ended without a message; send one.")
 
 
 async def _abort(context: Any, failure: Failure) -> None:
