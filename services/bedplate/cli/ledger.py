@@ -1,4 +1,4 @@
-"""`bedplate ledger`: brings plain-text accounting journals into a ledger, and reports its balances."""
+"""`bedplate ledger`: journals into a ledger, its balances, and whole ledgers out and in again."""
 
 import asyncio
 from pathlib import Path
@@ -25,11 +25,22 @@ BALANCE_EXAMPLES = examples(
     "bedplate ledger balance",
     "bedplate ledger balance --ledger household --csv > balances.csv",
 )
+EXPORT_EXAMPLES = examples(
+    "bedplate ledger export main.ledger",
+    "bedplate ledger export household.ledger.gz --ledger household",
+)
+RESTORE_EXAMPLES = examples(
+    "bedplate ledger restore main.ledger --ledger main-copy",
+    "bedplate ledger restore main.ledger --target ledger.example.org:50051 --ca ca.pem",
+    "Exit codes: 2 the file cannot be read, 10 it is damaged or cut off, or a record is refused,",
+    "11 key or scope, 12 another ledger has the id, 13 and 14 try again (what was imported is known",
+    "and is not imported twice), 15 the server's fault.",
+)
 LEDGER_DEFAULT = "main"
 NOTES_SHOWN_MAX = 10
 
 app = typer.Typer(
-    help="Import journals of plain-text accounting, and report balances.",
+    help="Import journals, report balances, and export and restore whole ledgers.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -41,7 +52,7 @@ LedgerOption = Annotated[
 
 @app.callback()
 def _ledger() -> None:
-    """Import journals of plain-text accounting, and report balances."""
+    """Import journals, report balances, and export and restore whole ledgers."""
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
@@ -107,6 +118,52 @@ def balance(
     caller = find_caller(target, key, ca)
     balances = asyncio.run(read_balances(caller, ledger, technical=all_))
     typer.echo(as_csv(balances) if csv else as_text(balances), nl=False)
+
+
+@app.command("export", epilog=EXPORT_EXAMPLES)
+def export(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The file to write, which there is not yet; packed when it ends in .gz.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ],
+    ledger: LedgerOption = LEDGER_DEFAULT,
+    target: Target = "",
+    key: KeyOption = "",
+    ca: Ca = None,
+) -> None:
+    """Write a whole ledger to a file: accounts, transactions, holds, refusals, and when each was.
+
+    The same ledger makes the same file, byte for byte.
+    """
+    from bedplate.cli.ledger_transfer import export
+
+    count = asyncio.run(export(find_caller(target, key, ca), ledger, file))
+    typer.echo(f"{count} records of {ledger} in {file}.")
+
+
+@app.command("restore", epilog=RESTORE_EXAMPLES)
+def restore(
+    file: Annotated[
+        Path, typer.Argument(help="A file that `export` wrote.", metavar="FILE", show_default=False)
+    ],
+    ledger: LedgerOption = LEDGER_DEFAULT,
+    target: Target = "",
+    key: KeyOption = "",
+    ca: Ca = None,
+) -> None:
+    """Make a ledger from an exported one, exactly; an import that was stopped goes on where it was.
+
+    Every record is checked as if it were posted. Until the last one the ledger
+    takes nothing else. The key needs the scope ledger.import.
+    """
+    from bedplate.cli.ledger_transfer import restore
+
+    count, known = asyncio.run(restore(find_caller(target, key, ca), ledger, file))
+    typer.echo(f"{count} records in {ledger}: {count - known} imported, {known} known already.")
 
 
 def _read(file: Path) -> "Journal":

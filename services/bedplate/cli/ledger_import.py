@@ -67,7 +67,7 @@ async def post(caller: Caller, ledger_id: str, journal: "Journal") -> Done:
             done.without_effect = books.without_effect
             total = len(books.transactions)
             missing = [account for account in books.accounts.values() if account.account_id not in known]
-            with _progress() as progress:
+            with open_progress() as progress:
                 await _create(client, ledger_id, missing, progress, done)
                 await _post(client, ledger_id, books, progress, done)
     except CallError as error:
@@ -195,7 +195,8 @@ def _transaction(transaction: "PlannedTransaction") -> "ledger_pb2.Transaction":
     return made
 
 
-def _progress() -> "Progress":
+def open_progress() -> "Progress":
+    """A bar for each part of the work, on a terminal; nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
