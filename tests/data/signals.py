@@ -25,6 +25,7 @@ class FakeCall:
     deadline: float
     pending: list[Callable[[Any], None]] = field(default_factory=list)
     traceparent: str = ""
+    outcome: Any = None
 
 
 @contextmanager

@@ -394,6 +394,7 @@ class Scope:
     pending: list = field(default_factory=list)
     traceparent: str = ""
     credential: str = ""
+    outcome: None = None
 
 
 def test_the_calls_own_records_are_written_in_the_same_transaction_once():

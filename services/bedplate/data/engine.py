@@ -134,7 +134,7 @@ class Database:
     async def transact(
         self, work: Work[T], *, serializable: bool | None = None, timeout_s: float | None = None
     ) -> T:
-        """Run a unit of work and commit what it wrote, with the call's pending records.
+        """Run a unit of work and commit what it wrote, with the call's pending records and its outcome.
 
         Rows that are changed are locked in the order of their ids, and are
         locked before they are read (`with_for_update`). On SQLite transactions
@@ -152,9 +152,16 @@ class Database:
         """
         if serializable is None:
             serializable = self._serializable
-        return await self._run(
-            self._writers, work, write=True, serializable=serializable, timeout_s=timeout_s
-        )
+
+        async def run(work: Work[T]) -> T:
+            return await self._run(
+                self._writers, work, write=True, serializable=serializable, timeout_s=timeout_s
+            )
+
+        scope = CURRENT.get()
+        if scope is None or scope.outcome is None:
+            return await run(work)
+        return await scope.outcome.transact(work, run)
 
     async def close(self, *, grace_s: float = CLOSE_GRACE_S) -> None:
         """Refuse new units, wait for those that run, cancel what is left after the grace."""

@@ -37,7 +37,7 @@ _GRPC_UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-
 _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 
 # What a handler may set, and what is the gateway's own.
-_RESPONSE_HEADER = re.compile(r"x-[a-z0-9-]+|etag|location|link")
+_RESPONSE_HEADER = re.compile(r"x-[a-z0-9-]+|etag|location|link|idempotent-replayed")
 _RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 _OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
 
@@ -214,7 +214,7 @@ class Gateway:
         self, failure: Failure, call: Call, *, status: int = 0, fields: Iterable[tuple[str, str]] = ()
     ) -> Response:
         response = problem.problem(failure, trace_id=call.trace_id, status=status, fields=fields)
-        response.fields += _ids(call).encode("latin-1")
+        response.fields += (_ids(call) + _further(call.response_headers)).encode("latin-1")
         return response
 
     def _fault(self, call: Call, error: Exception, message: Message) -> Failure:

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from bedplate.auth.principal import ANONYMOUS, Principal
+from bedplate.contract.scope import Attempt
 
 Decode = Callable[[Any], Message]
 
@@ -38,6 +39,8 @@ class Call:
         begun: True once the request is there: it may have had an effect.
         principal: Who calls; set by the authenticate stage.
         pending: See `bedplate.contract.scope`.
+        outcome: The same; set while the handler of a method runs that has one
+            effect for each request id.
         response_headers: Metadata to send before the answer; names are lower case.
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
@@ -58,6 +61,7 @@ class Call:
         "expired",
         "metadata",
         "method",
+        "outcome",
         "parent_span_id",
         "pending",
         "principal",
@@ -97,6 +101,7 @@ class Call:
         self.begun = False
         self.principal: Principal = ANONYMOUS
         self.pending: list[Callable[[Any], None]] = []
+        self.outcome: Attempt | None = None
         self.response_headers: list[tuple[str, str | bytes]] = []
         self._trace_id = ""
         self._span_id = ""

@@ -12,6 +12,7 @@ from bedplate.auth.principal import Authenticator
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.timing import Timings
 from bedplate.policy.live import Live
+from bedplate.records.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from bedplate.contract.policy import MethodPolicy
@@ -83,6 +84,7 @@ class Parts:
         registry: Where stages keep their metrics.
         timings: How long the calls of each method lately take.
         live: What operators have set while the process runs.
+        outcomes: Outcomes of calls, for those who repeat them; None: there is no database.
     """
 
     authenticator: Authenticator
@@ -91,6 +93,7 @@ class Parts:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     timings: Timings = field(default_factory=Timings)
     live: Live = field(default_factory=Live)
+    outcomes: Outcomes | None = None
 
 
 class CompileStage(Protocol):

@@ -145,6 +145,8 @@ class Serving:
             self._end(grpc.StatusCode.INTERNAL, "The call ended without an answer.")
 
     def _refuse(self, failure: Failure) -> None:
+        if self.headers is None:
+            self.headers = tuple(self._call.response_headers)
         self._end(_CODES[failure.code], *trailers(failure.status, failure.retry_after_s))
 
     async def _write(self, response: Message) -> None:

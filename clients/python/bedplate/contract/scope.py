@@ -6,9 +6,20 @@ tenant on to the next hop.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Work = Callable[[Any], T]
+
+
+class Attempt(Protocol):
+    """Keeps the outcome of a call, for those who repeat it, with what the call changes."""
+
+    async def transact(self, work: Work[T], run: Callable[[Work[T]], Awaitable[T]]) -> T:
+        """Run a unit of work in a transaction, with the outcome in it; `run` is what runs it."""
+        ...
 
 
 class Scope(Protocol):
@@ -23,6 +34,7 @@ class Scope(Protocol):
         pending: Functions of a database connection that write the call's own
             records (idempotency, audit, outbox). `transact` runs them on the
             same connection just before it commits.
+        outcome: What `transact` runs the call's units of work through; None: nothing.
         traceparent: The W3C trace context to hand on, or an empty string.
         credential: The verified caller's own credential (the `authorization`
             value), which a client that was told to hands on to the next
@@ -31,6 +43,11 @@ class Scope(Protocol):
 
     deadline: float
     pending: list[Callable[[Any], None]]
+
+    @property
+    def outcome(self) -> Attempt | None:
+        """What the call's units of work run through; None: nothing."""
+        ...
 
     @property
     def outbound_deadline(self) -> float:

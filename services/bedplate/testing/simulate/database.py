@@ -138,6 +138,16 @@ class SimulatedDatabase:
         self, work: Work[T], *, serializable: bool | None = None, timeout_s: float | None = None
     ) -> T:
         """See `Database.transact`. One that is serializable has the database to itself."""
+
+        async def run(work: Work[T]) -> T:
+            return await self._transact(work, serializable=serializable, timeout_s=timeout_s)
+
+        scope = CURRENT.get()
+        if scope is None or scope.outcome is None:
+            return await run(work)
+        return await scope.outcome.transact(work, run)
+
+    async def _transact(self, work: Work[T], *, serializable: bool | None, timeout_s: float | None) -> T:
         deadline = self._deadline(timeout_s)
         scope = CURRENT.get()
         pending: list[Any] = [] if scope is None else scope.pending
