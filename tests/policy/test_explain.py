@@ -21,8 +21,7 @@ FILE = add_file(
         for name, policy in {
             "Read": "idempotency: IDEMPOTENCY_READ_ONLY",
             "Write": 'auth { any_scopes: "a.write" any_scopes: "a.admin" }',
-            "Wish": "idempotency: IDEMPOTENCY_REQUEST_ID rate { cost: 5 per_second: 5 } "
-            'auth { all_scopes: "a.write" relation { field: "id" object_type: "a" relation: "b" } }',
+            "Wish": "idempotency: IDEMPOTENCY_NATURAL hedge { max_attempts: 2 delay { nanos: 50000000 } }",
             "Open": "auth { anonymous: true } deadline { default { nanos: 250000000 } max { seconds: 2 } }",
         }.items()
     )
@@ -82,15 +81,15 @@ def test_a_retry_that_idempotency_forbids_is_shown_as_not_in_force():
     assert "retry.codes" not in found
 
 
-def test_options_and_values_that_nobody_keeps_are_shown_as_such():
+def test_options_that_nobody_keeps_are_shown_as_such():
     found = lines("Wish")
 
-    assert told(found, ["idempotency", "rate.cost", "auth.relation.field"]) == [
-        ("REQUEST_ID", "method", False),
-        ("5", "method", False),
-        ("id", "method", False),
+    assert told(found, ["idempotency", "hedge.max_attempts", "hedge.delay"]) == [
+        ("NATURAL", "method", True),
+        ("2", "method", False),
+        ("0.05 s", "method", False),
     ]
-    assert {found[option].keeper for option in ("idempotency", "rate.cost", "auth.relation.field")} == {""}
+    assert {found[option].keeper for option in ("hedge.max_attempts", "hedge.delay")} == {""}
 
 
 @pytest.mark.parametrize("method", METHODS)
