@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     database_pool: int = Field(0, ge=0, le=256)  # 0: 2 x cores on PostgreSQL
     database_queue: int = Field(256, ge=1, le=100_000)  # units of work that wait for a slot
 
+    cache_bytes: int = Field(64 * 1024 * 1024, ge=0)  # answers that are kept; 0: none are
+
     log_file: str = "-"  # `-` is standard error
     trace_ratio: float = Field(0.0, ge=0, le=1)  # share of calls without a caller's decision that are sampled
     otlp_endpoint: str = ""  # empty: spans go nowhere and none are made

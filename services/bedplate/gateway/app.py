@@ -12,8 +12,8 @@ from typing import Any
 from google.protobuf.message import Message
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bedplate.contract.headers import AUTHORIZATION, REQUEST_ID, TRACEPARENT
-from bedplate.contract.policy import PolicyError, Visibility
+from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, REQUEST_ID, TRACEPARENT
+from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import problem
 from bedplate.gateway.exchange import Request, Response, header_lines
@@ -27,7 +27,7 @@ from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
 from bedplate.telemetry.redact import scrub
 
 # Request headers that become metadata of the call; no other ever does.
-_METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID)
+_METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID, CRITICALITY)
 
 # A caller's own id is sent back and logged, so it is short and plain.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -37,13 +37,14 @@ _GRPC_UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-
 _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 
 # What a handler may set, and what is the gateway's own.
-_RESPONSE_HEADER = re.compile(r"x-[a-z0-9-]+|etag|location|link|idempotent-replayed")
+_RESPONSE_HEADER = re.compile(r"x-[a-z0-9-]+|etag|location|link|age|cache-status|idempotent-replayed")
 _RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 _OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
 
 _JSON_HEADERS = (
     "content-type: application/json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
 )
+_KEPT_HEADERS = "content-type: application/json\r\nx-content-type-options: nosniff\r\n"
 
 Page = Callable[[], Response]
 
@@ -171,7 +172,11 @@ class Gateway:
             body = endpoint.plan.encode(message)
         except Exception as error:  # a response that has no JSON form
             return self._answer(self._fault(call, error, message), call)
-        fields = f"{_JSON_HEADERS}{_ids(call)}"
+        cache = endpoint.method.policy.cache
+        if cache is None or not cache.http_max_age_s or request.method == "POST":
+            fields = f"{_JSON_HEADERS}{_ids(call)}"
+        else:
+            fields = f"{_KEPT_HEADERS}{_cache_control(endpoint.method.policy)}{_ids(call)}"
         if call.response_headers:
             fields += _further(call.response_headers)
         return Response(200, fields.encode("latin-1"), body)
@@ -293,6 +298,15 @@ def _ids(call: Call) -> str:
     trace_id = call.trace_id
     own = call.metadata.get(REQUEST_ID, trace_id)
     return f"x-request-id: {own!s}\r\nx-trace-id: {trace_id}\r\n"
+
+
+def _cache_control(policy: MethodPolicy) -> str:
+    """How long callers may keep the answer; proxies too only where nobody needs a credential for it."""
+    assert policy.cache is not None
+    seconds = int(policy.cache.http_max_age_s)
+    if policy.auth is not None and policy.auth.anonymous:
+        return f"cache-control: public, max-age={seconds}\r\n"
+    return f"cache-control: private, max-age={seconds}\r\nvary: authorization\r\n"
 
 
 def _further(headers: Iterable[tuple[str, str | bytes]]) -> str:

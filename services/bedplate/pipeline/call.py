@@ -1,6 +1,7 @@
 """One call, as every stage and handler sees it."""
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -169,3 +170,17 @@ class Call:
     def remaining_s(self) -> float:
         """Seconds until the deadline; may be negative, and infinite where nothing ends the call."""
         return self.deadline - time.monotonic()
+
+    def detached(self, limit_s: float) -> "Call":
+        """The same call for work that may outlive it: same caller and trace, `limit_s` seconds from now.
+
+        What the work adds to headers and records is its own.
+        """
+        trace = (self.trace_id, self.span_id)
+        own = copy.copy(self)
+        own._trace_id, own._span_id = trace
+        own._peer = self.peer  # a door knows it only while the call runs
+        own.deadline, own.outbound_deadline = time.monotonic() + limit_s, 0.0
+        own.pending, own.response_headers = [], []
+        own.timer, own.expired, own.stopped = None, False, False
+        return own

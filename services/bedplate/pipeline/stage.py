@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry
 
 from bedplate.auth.principal import Authenticator
+from bedplate.cache import Answers
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.timing import Timings
 from bedplate.policy.live import Live
@@ -85,6 +86,8 @@ class Parts:
         timings: How long the calls of each method lately take.
         live: What operators have set while the process runs.
         outcomes: Outcomes of calls, for those who repeat them; None: there is no database.
+        answers: Answers that are kept for a while.
+        strict: Whether a response that breaks its contract is answered as the bug it is.
     """
 
     authenticator: Authenticator
@@ -94,6 +97,8 @@ class Parts:
     timings: Timings = field(default_factory=Timings)
     live: Live = field(default_factory=Live)
     outcomes: Outcomes | None = None
+    answers: Answers = field(default_factory=Answers)
+    strict: bool = False
 
 
 class CompileStage(Protocol):

@@ -28,6 +28,7 @@ ENFORCED = {
     "auth.step_up": "server",
     "criticality": "server; handed on by the client",
     "concurrency": "server",
+    "cache": "server, gateway (cache-control)",
     "limits": "server, gateway",
     "visibility": "gateway, OpenAPI",
     "rollout": "server",

@@ -133,6 +133,7 @@ class App:
             database=self.database,
             strict=self._strict,
         )
+        self._opened.push_async_callback(parts.answers.close)
         self._build(parts)
         await asyncio.to_thread(migrate, self.database, tables.NAME, tables.SCHEMA)
         for kind in self._types:
@@ -161,6 +162,7 @@ class App:
             database=self.database,
             channels=self,
             page_tokens=PageTokens(self._page_key()),
+            cache=parts.answers,
         )
         layers = settings_layers(self.settings)
         for kind in self._types:

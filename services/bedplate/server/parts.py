@@ -1,6 +1,7 @@
 """What the stages of a process are made with: out of its settings, its database and its telemetry."""
 
 from bedplate.auth.principal import Authenticator
+from bedplate.cache import Answers
 from bedplate.data import Database
 from bedplate.pipeline.load.load import Load
 from bedplate.pipeline.load.metrics import LoadMetrics
@@ -26,6 +27,8 @@ def make_parts(
         gate=gate,
         registry=telemetry.registry,
         load=make_load(settings, telemetry),
+        answers=make_answers(settings, telemetry),
+        strict=strict,
         outcomes=Outcomes(database, registry=telemetry.registry),
     )
 
@@ -35,3 +38,10 @@ def make_load(settings: Settings, telemetry: Telemetry) -> Load:
     load = Load(lag_s=settings.load_lag_s, on=settings.load_shedding)
     telemetry.registry.register(LoadMetrics(load))
     return load
+
+
+def make_answers(settings: Settings, telemetry: Telemetry) -> Answers:
+    """The process's cache, shown by its metrics."""
+    answers = Answers(settings.cache_bytes)
+    telemetry.registry.register(answers.metrics)
+    return answers

@@ -1,13 +1,14 @@
 """What a service hands to the process that runs it, and what it gets from it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
+from bedplate.cache import Answers
 from bedplate.data import Database
 from bedplate.data.page import PageTokens
 from bedplate.settings import Settings
@@ -39,12 +40,14 @@ class Context:
         database: The process's database; tables begin with the service's noun.
         channels: Where the service finds others.
         page_tokens: Makes and reads page tokens.
+        cache: Keeps answers; to be told what is no longer true.
     """
 
     settings: Settings
     database: Database
     channels: Channels
     page_tokens: PageTokens
+    cache: Answers = field(default_factory=Answers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ REQUEST_ID = "x-request-id"
 ENVIRONMENT = "bedplate-environment"
 # What the method's messages look like to the sender; see `contract.fingerprint`.
 SCHEMA = "bedplate-schema"
+# How much the call matters: `critical`, `default` or `sheddable`. A caller can only
+# make it matter less than the contract says.
+CRITICALITY = "bedplate-criticality"
 # google.rpc.Status, serialised; set by every refusal.
 STATUS_DETAILS = "grpc-status-details-bin"
 # How long a client should wait before it retries, milliseconds; negative: do not.
