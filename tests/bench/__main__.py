@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench import load, report
-from tests.bench.rows import LOAD_CPU, ROWS, Running
+from tests.bench.rows import LOAD_CPU, REFUSING_ROWS, ROWS, Running
 
 BUILD = Path("build")
 ATTEMPTS = 3
@@ -27,11 +27,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one round of one row")
     arguments = parser.parse_args()
-    known = {row.id for row in ROWS}
+    known = {row.id for row in (*ROWS, *REFUSING_ROWS)}
     only = [name for name in arguments.only.split(",") if name]
     if unknown := set(only) - known:
         raise SystemExit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-    rows = [row for row in ROWS if not only or row.id in only]
+    rows = [row for row in (*ROWS, *REFUSING_ROWS) if row.id in only] if only else list(ROWS)
     if len(os.sched_getaffinity(0)) > 1:
         os.sched_setaffinity(0, {LOAD_CPU})
     for attempt in range(1, ATTEMPTS + 1):
@@ -49,7 +49,7 @@ def measure(ids: list[str], rounds: int, seconds: float) -> dict[str, report.Mea
     """Start the rows' servers, load them in turn, stop them."""
     running: list[Running] = []
     try:
-        running.extend(Running.start(row) for row in ROWS if row.id in ids)
+        running.extend(Running.start(row) for row in (*ROWS, *REFUSING_ROWS) if row.id in ids)
         measured = {row.row.id: report.Measured() for row in running}
         for server in running:  # warm up: caches, plans, the allocator
             uvloop.run(load.run(server.connections, seconds / 2))

@@ -28,6 +28,7 @@ class Row:
         door: `grpc` or `http`.
         port: Which of the last server's ports is called.
         title: For people.
+        refuses: Where the server refuses all calls; empty: it answers them.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Row:
     door: str
     title: str
     port: int = 0
+    refuses: str = ""
 
 
 ROWS = (
@@ -45,6 +47,15 @@ ROWS = (
     Row("grpc_interceptor_chain", ("grpc_interceptor_chain",), "grpc", "grpc.aio, separate interceptors"),
     Row("fastapi_stub", ("grpc_aio_bare", "fastapi_stub"), "http", "FastAPI in front of grpc.aio"),
     Row("bedplate_http", ("bedplate_platform",), "http", "bedplate, HTTP door, everything on", port=1),
+)
+
+
+# What a refusal for load costs, by where it is made; measured with --only.
+_REFUSING = ("bedplate_refusing",)
+REFUSING_ROWS = (
+    Row("refused_in_pipeline", _REFUSING, "grpc", "bedplate, refused by the pipeline", refuses="pipeline"),
+    Row("refused_early", _REFUSING, "grpc", "bedplate, refused before a handler is sought", refuses="early"),
+    Row("refused_by_core", _REFUSING, "grpc", "grpcio's own limit of calls, no reason", refuses="core"),
 )
 
 
@@ -71,7 +82,7 @@ class Running:
                 stderr=(Path(running.folder.name) / f"{module}.log").open("w"),
                 text=True,
                 preexec_fn=_pin,
-                env=os.environ | {"BENCH_DIR": running.folder.name},
+                env=os.environ | {"BENCH_DIR": running.folder.name, "BENCH_REFUSES": row.refuses},
             )
             running.processes.append(process)
             assert process.stdout is not None
@@ -119,9 +130,10 @@ def _factories(row: Row, port: int) -> list[Callable[[load.Round], Any]]:
     if row.door == "grpc":
         headers = load.grpc_headers(port, contract.METHOD, KEY)
         wire = message.SerializeToString()
+        expect = 0 if row.refuses else len(wire)
 
         def grpc(result: load.Round) -> Any:
-            return load.GrpcConnection(result, headers, wire, len(wire), load.GRPC_STREAMS)
+            return load.GrpcConnection(result, headers, wire, expect, load.GRPC_STREAMS)
 
         return [grpc] * load.GRPC_CONNECTIONS
     body = json.dumps(json.loads(MessageToJson(message)), separators=(",", ":")).encode()

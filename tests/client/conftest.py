@@ -37,17 +37,22 @@ async def client(served: Served) -> AsyncIterator[AsyncEchoClient]:
 class Work:
     """A call that some code works for."""
 
-    def __init__(self, left_s: float, credential: str = "", traceparent: str = "") -> None:
+    def __init__(
+        self, left_s: float, credential: str = "", traceparent: str = "", criticality: str = ""
+    ) -> None:
         self.deadline = self.outbound_deadline = time.monotonic() + left_s
         self.pending: list[Callable[[Any], None]] = []
         self.traceparent = traceparent
         self.credential = credential
+        self.criticality = criticality
 
 
 @contextmanager
-def working(left_s: float, *, credential: str = "", traceparent: str = "") -> Iterator[Work]:
+def working(
+    left_s: float, *, credential: str = "", traceparent: str = "", criticality: str = ""
+) -> Iterator[Work]:
     """Code in the block works for a call that has so much time left."""
-    work = Work(left_s, credential, traceparent)
+    work = Work(left_s, credential, traceparent, criticality)
     token = scope.CURRENT.set(work)
     try:
         yield work

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from bedplate.auth.principal import ANONYMOUS, Principal
+from bedplate.contract.promises import Criticality
 from bedplate.contract.scope import Attempt
 
 Decode = Callable[[Any], Message]
@@ -38,6 +39,10 @@ class Call:
         expired: True once the deadline's timer has cancelled the task.
         stopped: True once the door has cancelled the task because the process stops.
         begun: True once the request is there: it may have had an effect.
+        level: How much it matters; None: nobody has asked yet whether there is room for it.
+        counted: Whether it counts against the process's limit.
+        slot_since: When it got its method's slot, `time.monotonic` seconds; 0: it has none.
+        queued_s: How long it waited for that, seconds.
         principal: Who calls; set by the authenticate stage.
         pending: See `bedplate.contract.scope`.
         outcome: The same; set while the handler of a method runs that has one
@@ -54,23 +59,27 @@ class Call:
         "_span_id",
         "_trace_id",
         "begun",
+        "counted",
         "deadline",
         "decode",
         "door",
         "door_cancels",
         "error_id",
         "expired",
+        "level",
         "metadata",
         "method",
         "outcome",
         "parent_span_id",
         "pending",
         "principal",
+        "queued_s",
         "reason",
         "request",
         "requested_timeout_s",
         "response_headers",
         "sampled",
+        "slot_since",
         "started",
         "stopped",
         "timer",
@@ -100,6 +109,10 @@ class Call:
         self.expired = False
         self.stopped = False
         self.begun = False
+        self.level: Criticality | None = None
+        self.counted = False
+        self.slot_since = 0.0
+        self.queued_s = 0.0
         self.principal: Principal = ANONYMOUS
         self.pending: list[Callable[[Any], None]] = []
         self.outcome: Attempt | None = None
@@ -166,6 +179,11 @@ class Call:
     def credential(self) -> str:
         """The caller's own `authorization` value, once verified; empty for none."""
         return str(self.metadata.get("authorization", "")) if self.principal.id else ""
+
+    @property
+    def criticality(self) -> str:
+        """How much the call matters, as it is handed on; empty where nobody asked."""
+        return self.level.name.lower() if self.level is not None else ""
 
     def remaining_s(self) -> float:
         """Seconds until the deadline; may be negative, and infinite where nothing ends the call."""

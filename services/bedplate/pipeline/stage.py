@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from bedplate.auth.principal import Authenticator
 from bedplate.cache import Answers
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.load.load import Load
 from bedplate.pipeline.timing import Timings
 from bedplate.policy.live import Live
 from bedplate.records.outcomes import Outcomes
@@ -83,6 +84,7 @@ class Parts:
         settings: The process's settings.
         gate: Whether new calls are refused.
         registry: Where stages keep their metrics.
+        load: What the process has taken on.
         timings: How long the calls of each method lately take.
         live: What operators have set while the process runs.
         outcomes: Outcomes of calls, for those who repeat them; None: there is no database.
@@ -94,6 +96,7 @@ class Parts:
     settings: "Settings"
     gate: Gate = field(default_factory=OpenGate)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    load: Load = field(default_factory=Load)
     timings: Timings = field(default_factory=Timings)
     live: Live = field(default_factory=Live)
     outcomes: Outcomes | None = None

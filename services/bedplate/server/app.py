@@ -28,6 +28,7 @@ from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.telemetry.spans import open_spans
 from bedplate.transport.grpc import GrpcDoor
+from bedplate.transport.grpc_early import EarlyRefusal
 from bedplate.transport.http import HttpDoor
 from bedplate.transport.tls import TlsFiles
 
@@ -134,6 +135,7 @@ class App:
             strict=self._strict,
         )
         self._opened.push_async_callback(parts.answers.close)
+        self._opened.callback(parts.load.watch().stop)
         self._build(parts)
         await asyncio.to_thread(migrate, self.database, tables.NAME, tables.SCHEMA)
         for kind in self._types:
@@ -186,7 +188,8 @@ class App:
         for service in builtin:
             answered |= builtin_methods(service, parts, telemetry, stream_s=settings.connection_age_s)
         credentials = tls.grpc_credentials() if tls else None
-        self._grpc = GrpcDoor(answered, settings, telemetry, credentials=credentials)
+        early = EarlyRefusal(self.methods, parts, telemetry)
+        self._grpc = GrpcDoor(answered, settings, telemetry, credentials=credentials, early=early)
         await self._grpc.start()
         self._http = HttpDoor(self.methods, settings, telemetry, lambda: self.ready)
         await self._http.start()

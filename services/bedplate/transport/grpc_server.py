@@ -13,7 +13,7 @@ is taken as it is. Tests hold that the pinned release has them.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
@@ -25,7 +25,17 @@ cygrpc: Any = _cygrpc
 # What a call of a method that is not served is named.
 UNNAMED = "/"
 
-_NEEDED = ("_MethodResolver", "_handle_rpc", "_schedule_rpc_coro", "get_working_loop")
+_NEEDED = (
+    "SendInitialMetadataOperation",
+    "_MethodResolver",
+    "_handle_rpc",
+    "_schedule_rpc_coro",
+    "_send_error_status_from_server",
+    "get_working_loop",
+)
+
+# Says for a call of a method, by its name, what to refuse it with; None: it may come in.
+Early = Callable[[str], "tuple[int, str, tuple[tuple[str, str | bytes], ...]] | None"]
 
 
 def is_guarded() -> bool:
@@ -35,7 +45,12 @@ def is_guarded() -> bool:
 
 
 def make_server(
-    handler: grpc.GenericRpcHandler, names: Iterable[str], options: Sequence[tuple[str, int]]
+    handler: grpc.GenericRpcHandler,
+    names: Iterable[str],
+    options: Sequence[tuple[str, int]],
+    *,
+    early: Early | None = None,
+    calls_max: int = 2**31,
 ) -> grpc.aio.Server:
     """A server whose calls all go to one handler.
 
@@ -44,17 +59,24 @@ def make_server(
             names may reach it under the name UNNAMED.
         names: The methods, `/package.Service/Method`.
         options: Channel arguments.
+        early: Refuses calls before anything is done for them, with code,
+            sentence and trailing metadata.
+        calls_max: Calls at once; one more is refused without a reason.
     """
     if not is_guarded():
         return grpc.aio.server(handlers=[handler], options=options)
     loop = cygrpc.get_working_loop()
     accepting = _class()(loop, None, (handler,), (), tuple(options), None)
-    accepting.prepare(loop, handler, names)
+    accepting.prepare(loop, handler, names, early or _nobody, calls_max)
     # As grpcio's own constructor leaves it, which would make an AioServer that is never freed.
     server: Any = _server.Server.__new__(_server.Server)
     server._loop, server._server = loop, accepting
     made: grpc.aio.Server = server
     return made
+
+
+def _nobody(name: str) -> None:
+    """Refuses no call."""
 
 
 def _class() -> Any:
@@ -63,8 +85,17 @@ def _class() -> Any:
     class Accepting(cygrpc.AioServer):  # type: ignore[misc]
         """Begins the calls itself; grpcio's own loop is left to wait for the end."""
 
-        def prepare(self, loop: asyncio.AbstractEventLoop, handler: Any, names: Iterable[str]) -> None:
+        def prepare(
+            self,
+            loop: asyncio.AbstractEventLoop,
+            handler: Any,
+            names: Iterable[str],
+            early: Early,
+            calls_max: int,
+        ) -> None:
             self._own_loop = loop
+            self._early = early
+            self._calls_max = calls_max
             self._resolver = cygrpc._MethodResolver([handler], {})
             self._tasks: set[asyncio.Task[None]] = set()
             self.add_registered_method_handlers(dict.fromkeys(names, handler))
@@ -80,7 +111,18 @@ def _class() -> Any:
 
         def _begin(self, name: str, state: Any) -> None:
             loop = self._own_loop
-            running = cygrpc._handle_rpc(name, self._resolver, (), state, loop, False)
+            refused = self._early(name)
+            if refused is not None:
+                # Neither a handler is looked for nor a message read. Headers and
+                # trailers go out as one frame, so that clients may retry.
+                code, sentence, trailers = refused
+                headers = cygrpc.SendInitialMetadataOperation((), 0)
+                running = cygrpc._send_error_status_from_server(
+                    state, code, sentence, trailers, headers, loop
+                )
+            else:
+                crowded = len(self._tasks) >= self._calls_max
+                running = cygrpc._handle_rpc(name, self._resolver, (), state, loop, crowded)
             task = loop.create_task(cygrpc._schedule_rpc_coro(running, state, loop, name))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -19,7 +19,7 @@ from bedplate.client.target import is_loopback, normalised
 from bedplate.client.tls import Reloading, Tls
 from bedplate.contract import scope
 from bedplate.contract.fingerprint import fingerprint
-from bedplate.contract.headers import AUTHORIZATION, ENVIRONMENT, SCHEMA, TRACEPARENT
+from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, SCHEMA, TRACEPARENT
 from bedplate.contract.policy import RESPONSE_BYTES, MethodPolicy, resolve
 from bedplate.contract.service_config import service_config
 
@@ -240,6 +240,8 @@ class Channel(grpc.aio.Channel):
                 sent = ((AUTHORIZATION, current.credential),) if current.credential else ()
             if traceparent := current.traceparent:
                 sent = (*sent, (TRACEPARENT, traceparent))
+            if criticality := current.criticality:
+                sent = (*sent, (CRITICALITY, criticality))
         sent = (*sent, *self._labels.get(method, self._environment))
         if not given:
             return tuple(sent)

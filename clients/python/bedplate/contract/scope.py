@@ -39,6 +39,8 @@ class Scope(Protocol):
         credential: The verified caller's own credential (the `authorization`
             value), which a client that was told to hands on to the next
             service; empty for none.
+        criticality: How much the call matters: `critical`, `default` or
+            `sheddable`; empty where nobody asked. What it calls matters no more.
     """
 
     deadline: float
@@ -62,6 +64,11 @@ class Scope(Protocol):
     @property
     def credential(self) -> str:
         """The caller's own `authorization` value, or an empty string."""
+        ...
+
+    @property
+    def criticality(self) -> str:
+        """How much the call matters, or an empty string."""
         ...
 
 

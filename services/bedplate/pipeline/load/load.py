@@ -1,0 +1,110 @@
+"""What a process lets in: one decision for each call, from the adaptive limit and the loop's lag."""
+
+import random
+from collections.abc import Callable
+
+from bedplate.contract.promises import Criticality
+from bedplate.pipeline.failure import Failure
+from bedplate.pipeline.load.lag import LagSampler, Pressure
+from bedplate.pipeline.load.limit import AdaptiveLimit, Base
+from bedplate.pipeline.load.overloaded import overloaded
+from bedplate.pipeline.load.slots import LEVELS, Slots
+from bedplate.telemetry.metrics import Cell
+
+# How much of the limit each criticality may fill. Critical calls may go as far
+# above it as others reach: that is their reserve. (Where 8 calls run at once and
+# a third of them are critical, a reserve of 2 refuses one critical call in 16.)
+SHARES = {Criticality.CRITICAL: 2.0, Criticality.DEFAULT: 1.0, Criticality.SHEDDABLE: 0.7}
+# From which pressure of the loop's lag on a part of the calls is refused; from
+# one more on, all are. The critical never are for it.
+FROM_PRESSURE = {Criticality.CRITICAL: float("inf"), Criticality.DEFAULT: 1.0, Criticality.SHEDDABLE: 0.0}
+
+# How late the loop may be before calls are refused for it. Seconds.
+LAG_S = 0.05
+
+# A refused caller is asked to wait for as long as calls lately take, twice, plus
+# so much for each step of pressure; a little more or less, so that not all come
+# back at once. Seconds.
+WAIT_CALLS = 2.0
+WAIT_PRESSURE_S = 0.5
+WAIT_SPREAD = 0.25
+
+
+class Door:
+    """What is remembered of one method: how long it takes, and who was refused."""
+
+    __slots__ = ("base", "refused")
+
+    def __init__(self) -> None:
+        self.base = Base()
+        self.refused = dict.fromkeys(LEVELS, 0)
+
+
+class Load:
+    """What a process has taken on; one for all methods.
+
+    Attributes:
+        on: False: nothing is refused, only counted.
+        limit: How many calls may run at once.
+        pressure: What the loop's lag asks for.
+        lags: How late the loop was, tick by tick.
+    """
+
+    def __init__(self, *, lag_s: float = LAG_S, on: bool = True) -> None:
+        self.on = on
+        self.limit = AdaptiveLimit()
+        self.pressure = Pressure(lag_s)
+        self.lags = Cell()
+        self.doors: dict[str, Door] = {}
+        self.slots: dict[str, Slots] = {}
+        self._begun = 0
+        self._owed = dict.fromkeys(LEVELS, 0.0)
+        self._random: Callable[[float, float], float] = random.uniform
+
+    def door(self, method: str) -> Door:
+        """What is remembered of a method, made when it is first asked for."""
+        return self.doors.setdefault(method, Door())
+
+    def slots_of(self, method: str, limit: int, queue: int) -> Slots:
+        """The slots of a method, with these bounds from now on."""
+        found = self.slots.get(method)
+        if found is None:
+            found = self.slots[method] = Slots(limit, queue)
+        else:
+            found.resize(limit, queue)
+        return found
+
+    def watch(self) -> LagSampler:
+        """Begin to measure the lag of the running loop; stop what this returns in the end."""
+        return LagSampler(self.tick)
+
+    def tick(self, lag_s: float) -> None:
+        """The loop was so late, seconds."""
+        self.lags.add(lag_s)
+        self.pressure.tick(lag_s, self._begun)
+        self._begun = 0
+
+    def refusal(self, door: Door, level: Criticality) -> Failure | None:
+        """The refusal of a new call; None: there is room for it."""
+        self._begun += 1
+        limit, pressure = self.limit, self.pressure.value
+        room = limit.running < limit.value * SHARES[level]
+        if room and not (pressure and self._falls_to(level, pressure)):
+            return None
+        if not self.on:
+            return None
+        door.refused[level] += 1
+        wait_s = WAIT_CALLS * door.base.base_s + WAIT_PRESSURE_S * pressure + self.pressure.lag_s
+        return overloaded(wait_s * self._random(1.0 - WAIT_SPREAD, 1.0 + WAIT_SPREAD))
+
+    def _falls_to(self, level: Criticality, pressure: float) -> bool:
+        """Whether this call is one of the share that the pressure refuses; evenly spread."""
+        share = pressure - FROM_PRESSURE[level]
+        if share <= 0.0:
+            return False
+        owed = self._owed[level] + min(1.0, share)
+        if owed >= 1.0:
+            self._owed[level] = owed - 1.0
+            return True
+        self._owed[level] = owed
+        return False
