@@ -5,6 +5,7 @@ import pytest
 from bedplate.contract.policy import MethodPolicy, PolicyError
 from bedplate.policy.explain import explain
 from bedplate.policy.layers import Layer, LooseningError, in_force, parse_options
+from bedplate.v1 import policy_pb2
 from tests.policy.contracts import method_of
 
 CONTRACT = """
@@ -178,3 +179,29 @@ def test_what_is_no_option_is_refused_by_name(values, text):
 def test_what_comes_of_a_layer_must_hold_together(descriptor):
     with pytest.raises(PolicyError, match=r"layer 1: .*rollout\.percent must be 0 to 100"):
         over(descriptor, {"rollout": {"percent": -1}})
+
+
+def test_every_option_is_one_that_a_deployment_may_tighten_or_that_the_contract_keeps():
+    given = {option.partition(".")[0] for _, option in LOOSER} | {"audit", "replay", "hedge"}
+
+    assert given == {field.name for field in policy_pb2.MethodPolicy.DESCRIPTOR.fields}
+
+
+@pytest.mark.parametrize(
+    ("values", "option"),
+    [
+        ({"replay": {"keep": "3599s"}}, "replay.keep"),
+        ({"replay": {"ignoredFields": ["text", "more"]}}, "replay.ignored_fields"),
+        ({"hedge": {"maxAttempts": 2}}, "hedge"),
+    ],
+)
+def test_outcomes_are_kept_no_shorter_and_hedging_is_the_contracts(values, option):
+    method = method_of(
+        'auth { all_scopes: "x.write" } idempotency: IDEMPOTENCY_REQUEST_ID '
+        'replay { keep { seconds: 3600 } ignored_fields: "text" }'
+    )
+
+    assert over(method, {"replay": {"keep": "7200s"}}).replay is not None
+    with pytest.raises(LooseningError) as refused:
+        over(method, values)
+    assert refused.value.option == option
