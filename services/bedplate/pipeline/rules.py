@@ -60,6 +60,8 @@ def _message(descriptor: Descriptor, above: frozenset[str]) -> Plain | None:
     must_be_set: list[tuple[str, Plain]] = []
     for field in descriptor.fields:
         check = _field(field, above)
+        if check is None and field.message_type is not None and not field.is_repeated:
+            check = _never  # one that does not hold it can be plain
         if check is None:
             return None
         required = is_required(field)
@@ -152,6 +154,10 @@ def is_required(field: FieldDescriptor) -> bool:
 
 def _anything(value: Any) -> bool:
     return True
+
+
+def _never(value: Any) -> bool:
+    return False
 
 
 def _field(field: FieldDescriptor, above: frozenset[str]) -> Plain | None:

@@ -15,7 +15,8 @@ from bedplate.testing.databases import PostgresServer, sqlite_url
 from tests.services.ledger.office import Office
 
 
-def _migrated(url: str) -> str:
+def migrated(url: str) -> str:
+    """The same, with the tables of the ledger and of the rates service."""
     for service in (SERVICE, RATES):
         assert service.schema is not None
         migrate(url, service.name, service.schema)
@@ -25,14 +26,14 @@ def _migrated(url: str) -> str:
 @pytest.fixture(scope="session")
 def ledger_postgresql_url(postgres_server: PostgresServer) -> str:
     """A PostgreSQL database with the ledger's tables, for all tests: each has a tenant of its own."""
-    return _migrated(postgres_server.create_database())
+    return migrated(postgres_server.create_database())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with the ledger's tables, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        return _migrated(sqlite_url(tmp_path))
+        return migrated(sqlite_url(tmp_path))
     shared: str = request.getfixturevalue("ledger_postgresql_url")
     return shared
 
@@ -41,7 +42,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def other_url(ledger_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with the ledger's tables that is of the other kind than `ledger_url`."""
     if ledger_url.startswith("postgresql"):
-        return _migrated(sqlite_url(tmp_path))
+        return migrated(sqlite_url(tmp_path))
     shared: str = request.getfixturevalue("ledger_postgresql_url")
     return shared
 
@@ -85,7 +86,7 @@ def office(ledger_database: Database) -> Iterator[Office]:
 @pytest.fixture
 async def sqlite_office(tmp_path: Path) -> AsyncIterator[Office]:
     """The same on SQLite only, for what does not depend on the database."""
-    database = Database.open(_migrated(sqlite_url(tmp_path)))
+    database = Database.open(migrated(sqlite_url(tmp_path)))
     made = Office(database)
     yield made
     made.telemetry.log.close()

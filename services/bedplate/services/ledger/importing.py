@@ -68,6 +68,7 @@ def take(
         Refusal: LEDGER_EXISTS, IMPORT_OUT_OF_PLACE, IMPORT_DIFFERS or RECORD_INVALID.
     """
     if first_record == 0:
+        # Before the lock, which needs a ledger that is there.
         _open(connection, tenant_id, ledger_id, records[0])
     head = books.lock_head(connection, tenant_id, ledger_id)
     found = where(connection, tenant_id, ledger_id)
@@ -139,6 +140,8 @@ def _read(records: Sequence[pb.LedgerRecord], first_record: int, digest: bytes) 
     for offset, record in enumerate(records):
         index, path, item = first_record + offset, _path(records, offset), f"records[{offset}]"
         try:
+            if record.WhichOneof("event") is None:
+                raise wrong(item, "The record holds nothing that this server knows.")
             if record.index != index:
                 raise wrong(f"{item}.index", f"This is where record {index} belongs, and not {record.index}.")
             before, digest = digest, digest_of(record, digest)

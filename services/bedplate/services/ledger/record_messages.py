@@ -1,5 +1,7 @@
 """Records of an export to events of the domain, and back."""
 
+import dataclasses
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bedplate.ledger.v1 import ledger_pb2 as pb
@@ -146,7 +148,9 @@ def _failure(sent: pb.LedgerFailure, path: str) -> Failure:
     if sent.HasField("hold"):
         attempt = hold_messages.new_hold(sent.hold)
     else:
-        attempt = _transaction(sent.transaction, time_us, f"{path}.transaction")
+        asked = _transaction(sent.transaction, time_us, f"{path}.transaction")
+        entries = tuple(dataclasses.replace(entry, currency_code="") for entry in asked.entries)
+        attempt = dataclasses.replace(asked, entries=entries, sequence=0)
     facts = tuple(sorted(sent.facts.items()))
     return Failure(attempt, sent.reason, sent.sentence, sent.field, facts, time_us)
 
