@@ -35,12 +35,16 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def shop(shared: Database) -> Shop:
+def shop(shared: Database) -> Iterator[Shop]:
     """A process with a tenant of its own."""
-    return Shop(shared, f"tenant-{next(_tenants)}")
+    made = Shop(shared, f"tenant-{next(_tenants)}")
+    yield made
+    made.telemetry.log.close()
 
 
 @pytest.fixture
-def other(shop: Shop) -> Shop:
+def other(shop: Shop) -> Iterator[Shop]:
     """Another process of the same tenant, on the same database and with the same time."""
-    return Shop(shop.database, shop.tenant, clock=shop.clock)
+    made = Shop(shop.database, shop.tenant, clock=shop.clock)
+    yield made
+    made.telemetry.log.close()
