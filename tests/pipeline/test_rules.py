@@ -7,6 +7,7 @@ import protovalidate
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,10 @@ TRANSACTION = ledger_pb2.Transaction(
     ],
 )
 
+FAILURE = ledger_pb2.LedgerFailure(
+    transaction=TRANSACTION, reason="LIMIT_EXCEEDED", create_time=Timestamp(seconds=1)
+)
+
 # A message of each class that keeps its rules; the test changes some of it.
 RIGHT = [
     ledger_pb2.PostTransactionsRequest(ledger_id="main", transactions=[TRANSACTION]),
@@ -37,6 +42,13 @@ RIGHT = [
     ledger_pb2.ListAccountsRequest(ledger_id="main", page_size=10),
     ledger_pb2.ListEntriesRequest(ledger_id="main"),
     ledger_pb2.CreateLedgerRequest(ledger_id="main"),
+    ledger_pb2.ImportLedgerRequest(
+        ledger_id="main",
+        records=[
+            ledger_pb2.LedgerRecord(check=b"12345678", transaction=TRANSACTION),
+            ledger_pb2.LedgerRecord(check=b"12345678", failure=FAILURE),
+        ],
+    ),
     rates_pb2.ImportRatesRequest(
         source="ecb", rates=[rates_pb2.Rate(base="EUR", quote="USD", date="2026-11-20", value="1.1")]
     ),
@@ -142,6 +154,19 @@ def test_a_rule_of_another_kind_is_left_to_protovalidate() -> None:
     """Account has a CEL rule, so that every account is protovalidate's to judge."""
     assert plain_check(ledger_pb2.Account.DESCRIPTOR) is None
     assert plain_check(ledger_pb2.CreateAccountRequest.DESCRIPTOR) is None
+
+
+def test_what_does_not_hold_a_value_with_such_a_rule_is_plain() -> None:
+    """A record may hold an account, and a list may be that of an account path."""
+    records = plain_check(ledger_pb2.ImportLedgerRequest.DESCRIPTOR)
+    accounts = plain_check(ledger_pb2.ListAccountsRequest.DESCRIPTOR)
+    assert records is not None
+    assert accounts is not None
+    account = ledger_pb2.LedgerRecord(check=b"12345678", account=ledger_pb2.Account(account_id="a"))
+
+    assert not records(ledger_pb2.ImportLedgerRequest(ledger_id="main", records=[account]))
+    assert accounts(ledger_pb2.ListAccountsRequest(ledger_id="main"))
+    assert not accounts(ledger_pb2.ListAccountsRequest(ledger_id="main", account_path="a:*"))
 
 
 @pytest.mark.parametrize(

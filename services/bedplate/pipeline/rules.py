@@ -60,11 +60,11 @@ def _message(descriptor: Descriptor, above: frozenset[str]) -> Plain | None:
     must_be_set: list[tuple[str, Plain]] = []
     for field in descriptor.fields:
         check = _field(field, above)
-        if check is None and field.message_type is not None and not field.is_repeated:
-            check = _never  # one that does not hold it can be plain
+        required = is_required(field)
+        if check is None and field.message_type is not None and not field.is_repeated and not required:
+            check = _never  # a message that does not hold it can be plain
         if check is None:
             return None
-        required = is_required(field)
         if field.has_presence and not field.is_repeated:
             if required:
                 must_be_set.append((field.name, check))
@@ -213,6 +213,19 @@ def _map(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Plain | None
 
 def _single(field: FieldDescriptor, rules: validate_pb2.FieldRules, above: frozenset[str]) -> Plain | None:
     """The check of one value, or of one item of a list."""
+    check = _plain_value(field, rules, above)
+    if check is None and field.message_type is None and rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+        return _is_unset
+    return check
+
+
+def _is_unset(value: Any) -> bool:
+    return not value
+
+
+def _plain_value(
+    field: FieldDescriptor, rules: validate_pb2.FieldRules, above: frozenset[str]
+) -> Plain | None:
     kind = rules.WhichOneof("type")
     if field.message_type is not None:
         return None if rules.ListFields() else _message(field.message_type, above)
