@@ -10,10 +10,10 @@ from bedplate.contract import reasons
 from bedplate.contract.policy import Visibility, resolve
 from bedplate.gateway.routes import bindings
 from bedplate.policy.enforced import check_method
-from bedplate.services.registry import NAMES, contract
+from bedplate.services.registry import ALWAYS, NAMES, contract
 
 ROOT = Path(__file__).parent.parent
-METHODS = {method.full_name: method for noun in NAMES for method in contract(noun).methods}
+METHODS = {method.full_name: method for noun in (*NAMES, *ALWAYS) for method in contract(noun).methods}
 CODES = "|".join(["INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION",
     "ABORTED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "PERMISSION_DENIED", "UNAUTHENTICATED"])  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bedplate.services.registry import NAMES
+from bedplate.services.registry import ALWAYS, NAMES
 
 ROOT = Path(__file__).parent.parent
 SERVER, CLIENT, GENERATED = (ROOT / part for part in ("services", "clients/python", "generated/python"))
@@ -152,7 +152,10 @@ def test_every_service_has_the_shape_of_the_house(noun):
 
 
 def test_every_folder_of_services_is_registered():
-    assert {path.name for path in SERVICES.iterdir() if (path / "service.py").exists()} == set(NAMES)
+    assert {path.name for path in SERVICES.iterdir() if (path / "service.py").exists()} == {
+        *NAMES,
+        *ALWAYS,
+    }
 
 
 @pytest.mark.parametrize("noun", NAMES)

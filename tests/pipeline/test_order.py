@@ -15,6 +15,7 @@ def test_the_stages_stand_in_the_order_of_the_contract(bench: Bench) -> None:
     expected = (
         "deadline",
         "drain",
+        "shed",
         "labels",
         "authenticate",
         "authorise",

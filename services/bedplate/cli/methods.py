@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def all_methods() -> "Iterator[tuple[str, MethodDescriptor]]":
     """Each method under its short name, such as `ledger.GetLedger`."""
-    from bedplate.services.registry import all_names, contract
+    from bedplate.services.registry import callable_names, contract
 
-    for noun in all_names():
+    for noun in callable_names():
         for method in contract(noun).methods:
             yield f"{noun}.{method.name}", method
 

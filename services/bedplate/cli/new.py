@@ -80,7 +80,7 @@ def _is_shared(path: Path) -> bool:
 
 
 def _check_noun(name: str) -> None:
-    from bedplate.services.registry import all_names
+    from bedplate.services.registry import callable_names
 
     if not _NAME.fullmatch(name) or len(name) > NAME_CHARS_MAX or keyword.iskeyword(name):
         raise Stop(
@@ -92,7 +92,7 @@ def _check_noun(name: str) -> None:
         raise Stop(Exit.USAGE, f"{name} is a folder of every package; choose another noun.")
     if name == "bedplate":
         raise Stop(Exit.USAGE, "The platform's own tables are called bedplate; choose another noun.")
-    if name in all_names():
+    if name in callable_names():
         raise Stop(Exit.USAGE, f"There is a service {name} already; choose another noun.")
 
 

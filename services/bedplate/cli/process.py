@@ -16,7 +16,7 @@ def run_services(settings: "Settings", names: Sequence[str], *, on_ready: "Calla
 
     Args:
         settings: The process's settings.
-        names: Nouns of the services.
+        names: Nouns of the services; those that every process has come to them.
         on_ready: Called once calls are taken.
 
     Returns:
@@ -29,9 +29,9 @@ def run_services(settings: "Settings", names: Sequence[str], *, on_ready: "Calla
     from bedplate.contract.policy import PolicyError
     from bedplate.server.app import App
     from bedplate.server.lifecycle import run
-    from bedplate.services.registry import contracts_of, load
+    from bedplate.services.registry import ALWAYS, contracts_of, load
 
-    types = [load(name) for name in names]
+    types = [load(name) for name in dict.fromkeys((*names, *ALWAYS))]
     app = App(settings, types, contracts=contracts_of)
     try:
         return run(app, on_ready=lambda: on_ready(app))
@@ -42,6 +42,13 @@ def run_services(settings: "Settings", names: Sequence[str], *, on_ready: "Calla
         if stop is None:
             raise
         raise stop from error
+
+
+def served(app: "App") -> str:
+    """The services of a process, as people are told of them: without those that every process has."""
+    from bedplate.services.registry import ALWAYS
+
+    return ", ".join(name for name in app.services if name not in ALWAYS)
 
 
 def _with_place(sentence: str) -> str:

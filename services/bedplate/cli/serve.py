@@ -34,4 +34,6 @@ def serve(
 
 
 def _say(app: "App") -> None:
-    typer.echo(f"{', '.join(app.services)}: HTTP on {app.http_address}, gRPC on {app.grpc_address}")
+    from bedplate.cli.process import served
+
+    typer.echo(f"{served(app)}: HTTP on {app.http_address}, gRPC on {app.grpc_address}")

@@ -113,10 +113,12 @@ def ensure_dev_key(settings: "Settings") -> str:
 def _greet(app: "App", key: str) -> None:
     from importlib.metadata import version
 
+    from bedplate.cli.process import served
+
     settings = app.settings
     scheme = "https" if settings.tls_certificate else "http"
     http = f"{scheme}://{app.http_address}"
-    typer.secho(f"bedplate {version('bedplate')} is up: {', '.join(app.services)}", bold=True)
+    typer.secho(f"bedplate {version('bedplate')} is up: {served(app)}", bold=True)
     rows = [
         ("HTTP", f"{http}    reference {http}/reference"),
         ("gRPC", app.grpc_address),
@@ -135,7 +137,9 @@ def _greet(app: "App", key: str) -> None:
 
 
 def _say_again(app: "App") -> None:
-    typer.echo(f"{', '.join(app.services)}: up again, HTTP on {app.http_address}, gRPC on {app.grpc_address}")
+    from bedplate.cli.process import served
+
+    typer.echo(f"{served(app)}: up again, HTTP on {app.http_address}, gRPC on {app.grpc_address}")
 
 
 def _print_first_calls(app: "App", key_file: str) -> None:

@@ -59,3 +59,9 @@ STAGES: tuple[CompileStage, ...] = (
     # Its answer.
     limits.compile,
 )
+
+# For the service that operates the process: it must answer when nothing else
+# does, and what it sets must not stop it from taking that back.
+OPERATOR_STAGES: tuple[CompileStage, ...] = tuple(
+    stage for stage in STAGES if stage not in (shed.compile, switch.compile, feasible.compile, fault.compile)
+)

@@ -21,7 +21,7 @@ from bedplate.server.health import Health
 from bedplate.server.lifecycle import Drain
 from bedplate.server.parts import make_parts
 from bedplate.server.reflection import reflection_services
-from bedplate.server.service import Context, Service, ServiceType
+from bedplate.server.service import Context, Process, Service, ServiceType
 from bedplate.server.table import methods_of
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
@@ -165,6 +165,7 @@ class App:
             channels=self,
             page_tokens=PageTokens(self._page_key()),
             cache=parts.answers,
+            process=Process(parts, self.methods),
         )
         layers = settings_layers(self.settings)
         for kind in self._types:
@@ -188,7 +189,8 @@ class App:
         for service in builtin:
             answered |= builtin_methods(service, parts, telemetry, stream_s=settings.connection_age_s)
         credentials = tls.grpc_credentials() if tls else None
-        early = EarlyRefusal(self.methods, parts, telemetry)
+        shed = {name: method for name, method in self.methods.items() if "shed" in method.stages}
+        early = EarlyRefusal(shed, parts, telemetry)
         self._grpc = GrpcDoor(answered, settings, telemetry, credentials=credentials, early=early)
         await self._grpc.start()
         self._http = HttpDoor(self.methods, settings, telemetry, lambda: self.ready)

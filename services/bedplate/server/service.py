@@ -1,6 +1,6 @@
 """What a service hands to the process that runs it, and what it gets from it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from bedplate.cache import Answers
 from bedplate.data import Database
 from bedplate.data.page import PageTokens
+from bedplate.pipeline.compile import Method
+from bedplate.pipeline.stage import Parts
 from bedplate.settings import Settings
 
 
@@ -32,6 +34,19 @@ class Channels(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """The process itself, for the service that operates it.
+
+    Attributes:
+        parts: What its stages are made with: what operators may change is in `parts.live`.
+        methods: Its methods by full name; filled once all services are built.
+    """
+
+    parts: Parts
+    methods: Mapping[str, Method]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a service is built with.
 
@@ -41,6 +56,7 @@ class Context:
         channels: Where the service finds others.
         page_tokens: Makes and reads page tokens.
         cache: Keeps answers; to be told what is no longer true.
+        process: For the admin service; None where there is no process.
     """
 
     settings: Settings
@@ -48,6 +64,7 @@ class Context:
     channels: Channels
     page_tokens: PageTokens
     cache: Answers = field(default_factory=Answers)
+    process: Process | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,9 @@ class Service:
         handlers: The object that has a method for each rpc, of the same name.
         start: Runs once before the first call.
         stop: Runs once after the last call.
+        operates: Whether operators work the process with it: its calls have a
+            lane of their own, in which neither overload nor an operator's
+            faults and switches stand (`order.OPERATOR_STAGES`).
     """
 
     name: str
@@ -67,6 +87,7 @@ class Service:
     handlers: object
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
+    operates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from bedplate.contract import reasons
 from bedplate.contract.policy import PolicyError
 from bedplate.pipeline.compile import Method, compile_method
 from bedplate.pipeline.failure import FailureMaker
+from bedplate.pipeline.order import OPERATOR_STAGES, STAGES
 from bedplate.pipeline.stage import Parts
 from bedplate.policy.enforced import check_method
 from bedplate.policy.layers import Layer
@@ -51,6 +52,7 @@ def methods_of(
             parts=parts,
             recorder=Recorder(telemetry, policy.method),
             failures=failures,
+            stages=OPERATOR_STAGES if service.operates else STAGES,
         )
     return methods
 

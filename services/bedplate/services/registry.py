@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # A service of the noun `x` has its contract in `bedplate.x.v1.x_pb2`, as
 # `XService`, and its `ServiceType` as `SERVICE` in `bedplate.services.x.service`.
 NAMES = ("ledger", "rates")
+# What every process that a command starts has beside those that it was asked for.
+ALWAYS = ("admin",)
 
 
 class UnknownServiceError(Exception):
@@ -37,8 +39,13 @@ def own_names() -> tuple[str, ...]:
 
 
 def all_names() -> tuple[str, ...]:
-    """All services, the team's own first."""
+    """All services that can be run, the team's own first."""
     return (*_own(Path.cwd()), *NAMES)
+
+
+def callable_names() -> tuple[str, ...]:
+    """All services that can be called: those that can be run, and those that are always there."""
+    return (*all_names(), *ALWAYS)
 
 
 def load(name: str) -> "ServiceType":
@@ -81,14 +88,14 @@ def contract(name: str) -> ServiceDescriptor:
 
 def contracts_of(name: str) -> list[ServiceDescriptor]:
     """The contract of a service by its noun, for those that call it; none when nobody here knows it."""
-    return [contract(name)] if name in all_names() else []
+    return [contract(name)] if name in callable_names() else []
 
 
 def _place(name: str) -> Place:
     own = _own(Path.cwd())
     if name in own:
         return own[name]
-    if name in NAMES:
+    if name in NAMES or name in ALWAYS:
         return Place(name, "bedplate")
     raise UnknownServiceError(f"There is no service {name}. There are: {', '.join(all_names())}.")
 
@@ -109,7 +116,7 @@ def _own(folder: Path) -> dict[str, Place]:
 
 
 def _checked(found: dict[str, Place]) -> dict[str, Place]:
-    for name in NAMES:
+    for name in (*NAMES, *ALWAYS):
         if name in found:
             raise ProjectError(f"bedplate ships a service {name}; give yours another noun.")
     return found
