@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -105,12 +105,17 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None  # set: callers must show a certificate signed by it
+    # Names in callers' certificates, with commas: who may call, and who is
+    # believed when it says for whom it calls. Empty: everybody, and nobody.
+    allowed_peers: Annotated[frozenset[str], NoDecode] = frozenset()
+    trusted_peers: Annotated[frozenset[str], NoDecode] = frozenset()
     tls_elsewhere: bool = False  # something in front encrypts, so that plaintext is meant
 
     # Where the services of other processes answer, `name=target`, such as
     # `rates=dns:///rates:50051`; a service that runs here needs none.
     upstreams: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     upstream_key: str = Field("", repr=False)  # API key for them
+    upstream_ca: Path | None = None  # set: they are called over TLS, with tls_certificate as our own
 
     drain_wait_s: float = Field(0.0, ge=0, le=300)  # still answering, while load balancers look away
     drain_refuse_s: float = Field(1.0, ge=0, le=60)  # new calls get UNAVAILABLE DRAINING
@@ -125,8 +130,12 @@ class Settings(BaseSettings):
     first_message_s: float = Field(5.0, gt=0, le=60)  # a call must show its first message by then
 
     load_shedding: bool = True  # off: nothing is refused for the process's load, only counted
-    load_lag_s: float = Field(0.05, gt=0, le=10)  # the event loop may be so late before calls are refused for it
-    load_calls: int = Field(10_000, ge=1)  # gRPC calls at once, above which core refuses; far above what can run
+    load_lag_s: float = Field(
+        0.05, gt=0, le=10
+    )  # the event loop may be so late before calls are refused for it
+    load_calls: int = Field(
+        10_000, ge=1
+    )  # gRPC calls at once, above which core refuses; far above what can run
 
     http_header_s: float = Field(10.0, gt=0, le=60)  # request line and headers must be in by then
     http_body_s: float = Field(30.0, gt=0, le=600)  # the body must be in by then
@@ -138,6 +147,16 @@ class Settings(BaseSettings):
     database_queue: int = Field(256, ge=1, le=100_000)  # units of work that wait for a slot
 
     cache_bytes: int = Field(64 * 1024 * 1024, ge=0)  # answers that are kept; 0: none are
+
+    # Where processes share their rate limits; empty: each counts for itself.
+    valkey_url: str = Field("", repr=False, pattern=r"^((valkeys?|rediss?|unix)://.+)?$")
+    valkey_timeout_s: float = Field(0.1, gt=0, le=5)  # a call waits for it at most so long
+    valkey_without: Literal["local", "open", "closed"] = "local"  # what holds while it does not answer
+
+    # What one address may try in a second, and at once, without showing who it is:
+    # a call that anyone may make takes 1, a failed attempt to authenticate 5. 0: no limit.
+    address_rate: float = Field(100.0, ge=0)
+    address_burst: int = Field(5000, ge=5)
 
     log_file: str = "-"  # `-` is standard error
     trace_ratio: float = Field(0.0, ge=0, le=1)  # share of calls without a caller's decision that are sampled
@@ -184,6 +203,13 @@ class Settings(BaseSettings):
             raise ValueError("write it as postgresql://user:password@host:5432/name or sqlite:///path")
         return value
 
+    @field_validator("allowed_peers", "trusted_peers", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return (
+            [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        )
+
     @field_validator("upstreams", mode="before")
     @classmethod
     def _split_upstreams(cls, value: Any) -> Any:
@@ -208,7 +234,7 @@ class Settings(BaseSettings):
                 raise ValueError("write it as name=target,name=target, such as rates=dns:///rates:50051")
         return value
 
-    @field_validator("policy_file", "tls_certificate", "tls_key", "tls_client_ca")
+    @field_validator("policy_file", "upstream_ca", "tls_certificate", "tls_key", "tls_client_ca")
     @classmethod
     def _check_file(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
@@ -221,6 +247,8 @@ class Settings(BaseSettings):
             raise ValueError("BEDPLATE_TLS_CERTIFICATE and BEDPLATE_TLS_KEY go together: set both or neither")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("BEDPLATE_TLS_CLIENT_CA needs BEDPLATE_TLS_CERTIFICATE and BEDPLATE_TLS_KEY")
+        if (self.allowed_peers or self.trusted_peers) and self.tls_client_ca is None:
+            raise ValueError("BEDPLATE_ALLOWED_PEERS and BEDPLATE_TRUSTED_PEERS need BEDPLATE_TLS_CLIENT_CA")
         return self
 
     @property

@@ -37,7 +37,9 @@ _GRPC_UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-
 _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 
 # What a handler may set, and what is the gateway's own.
-_RESPONSE_HEADER = re.compile(r"x-[a-z0-9-]+|etag|location|link|age|cache-status|idempotent-replayed")
+_RESPONSE_HEADER = re.compile(
+    r"x-[a-z0-9-]+|etag|location|link|ratelimit|ratelimit-policy|age|cache-status|idempotent-replayed"
+)
 _RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 _OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
 
@@ -209,6 +211,7 @@ class Gateway:
             door="http",
             decode=endpoint.plan.decode,
             peer=request.peer,
+            names=request.names,
             metadata=_metadata(request.headers),
         )
         # The deadline counts from the request's head, not from the end of a slow body.

@@ -30,6 +30,7 @@ class Request:
         query: As sent, without the question mark.
         headers: Those of HEADERS_READ, by lower-case name.
         peer: Address of the caller, such as `ipv4:127.0.0.1:4711`.
+        names: What the caller's certificate calls it; empty: it showed none.
         started: When its headers were in, `time.monotonic` seconds.
         body: The whole body; filled by the door once it is in.
         target: What `Gateway.open` found for it, for `Gateway.respond`.
@@ -37,16 +38,37 @@ class Request:
         values: The text of the path's variables.
     """
 
-    __slots__ = ("body", "call", "headers", "method", "path", "peer", "query", "started", "target", "values")
+    __slots__ = (
+        "body",
+        "call",
+        "headers",
+        "method",
+        "names",
+        "path",
+        "peer",
+        "query",
+        "started",
+        "target",
+        "values",
+    )
 
     def __init__(
-        self, method: str, path: str, query: str, headers: dict[str, str], *, peer: str, started: float
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str],
+        *,
+        peer: str,
+        started: float,
+        names: tuple[str, ...] = (),
     ) -> None:
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
         self.peer = peer
+        self.names = names
         self.started = started
         self.body = b""
         self.target: Any = None

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from bedplate.auth.principal import ANONYMOUS, Principal
+from bedplate.contract.headers import PRINCIPAL, SCOPES, TENANT
 from bedplate.contract.promises import Criticality
 from bedplate.contract.scope import Attempt
 
@@ -42,7 +43,7 @@ class Call:
         level: How much it matters; None: nobody has asked yet whether there is room for it.
         counted: Whether it counts against the process's limit.
         slot_since: When it got its method's slot, `time.monotonic` seconds; 0: it has none.
-        queued_s: How long it waited for that, seconds.
+        queued_s: How long it waited for that, and for its request, seconds.
         principal: Who calls; set by the authenticate stage.
         pending: See `bedplate.contract.scope`.
         outcome: The same; set while the handler of a method runs that has one
@@ -51,9 +52,13 @@ class Call:
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
         started: `time.monotonic` seconds.
+        vouch: Tells in which metadata the caller says for whom it calls, which is
+            apart from all other and believed of trusted peers only. None: this
+            door has none.
     """
 
     __slots__ = (
+        "_names",
         "_outbound_deadline",
         "_peer",
         "_span_id",
@@ -83,6 +88,7 @@ class Call:
         "started",
         "stopped",
         "timer",
+        "vouch",
     )
 
     def __init__(
@@ -95,7 +101,10 @@ class Call:
         metadata: Mapping[str, str | bytes] = {},
         requested_timeout_s: float | None = None,
         door_cancels: bool = False,
+        names: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     ) -> None:
+        self._names = names
+        self.vouch: Callable[[], Mapping[str, str | bytes]] | None = None
         self.method = method
         self.door = door
         self._peer = peer
@@ -132,6 +141,13 @@ class Call:
         if not isinstance(self._peer, str):
             self._peer = self._peer()
         return self._peer
+
+    @property
+    def peer_names(self) -> tuple[str, ...]:
+        """What the caller's certificate calls it, where it showed one; see `transport.names`."""
+        if callable(self._names):
+            self._names = self._names()
+        return self._names
 
     def settle_peer(self, *, wanted: bool) -> None:
         """The call ends, and with it the door's knowledge of who called from where."""
@@ -174,6 +190,15 @@ class Call:
     def traceparent(self) -> str:
         """The W3C trace context to hand on: this call is the parent of what it calls."""
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+    @property
+    def caller(self) -> tuple[tuple[str, str], ...]:
+        """Metadata that tells a peer who trusts this process for whom it calls; empty for nobody."""
+        principal = self.principal
+        if not principal.id:
+            return ()
+        scopes = " ".join(sorted(principal.scopes))
+        return (PRINCIPAL, principal.id), (TENANT, principal.tenant), (SCOPES, scopes)
 
     @property
     def credential(self) -> str:

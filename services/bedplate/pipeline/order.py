@@ -22,6 +22,7 @@ from bedplate.pipeline.stages import (
     fields,
     labels,
     limits,
+    peer,
     rate,
     relation,
     replay,
@@ -32,6 +33,7 @@ from bedplate.pipeline.stages import (
 
 STAGES: tuple[CompileStage, ...] = (
     # Before anybody is known.
+    peer.compile,  # a certificate that may not call at all
     deadline.compile,  # expired already; sets the time that all the rest has
     drain.compile,  # the process is about to stop
     shed.compile,  # the process has more to do than it can
@@ -48,8 +50,8 @@ STAGES: tuple[CompileStage, ...] = (
     concurrency.compile,  # slots of the method, and the queue before them
     # What they want.
     decode.compile,
-    validate.compile,  # rules of the contract
     fields.compile,  # output-only, immutable, update masks; of responses too, in tests
+    validate.compile,  # rules of the contract
     relation.compile,  # to the object that the request names
     # The work, or what stands for it.
     audit.compile,  # a record of each call that came this far

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from bedplate.client.channel import connect, wrap
+from bedplate.client.tls import Tls
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
@@ -47,7 +48,7 @@ def open_channel(
     must be able to start.
     """
     if name in services:
-        return wrap(LocalChannel(methods), services[name].descriptor, forward_credential=True)
+        return wrap(LocalChannel(methods), services[name].descriptor, forward_credential=True, vouch=True)
     if target := settings.upstreams.get(name):
         return connect(
             target,
@@ -55,8 +56,17 @@ def open_channel(
             key=settings.upstream_key,
             forward_credential=not settings.upstream_key,
             plaintext=settings.tls_elsewhere,
+            tls=_tls(settings),
+            environment=settings.environment,
+            vouch=not settings.upstream_key,
         )
     return LocalChannel({}, unknown=_Nowhere(name))
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.upstream_ca is None:
+        return None
+    return Tls(ca=settings.upstream_ca, certificate=settings.tls_certificate, key=settings.tls_key)
 
 
 class _Nowhere:

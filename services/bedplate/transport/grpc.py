@@ -28,6 +28,7 @@ from bedplate.transport.grpc_options import server_options
 from bedplate.transport.grpc_server import is_guarded, make_server
 from bedplate.transport.grpc_status import trailers
 from bedplate.transport.metadata import Sent
+from bedplate.transport.names import names_of_context
 
 # How long calls that were told that the process stops may take to answer, seconds.
 LAST_WORD_S = 1.0
@@ -214,6 +215,8 @@ class _Arrival:
                 raise
             self.task.uncancel()
             raise self._silent() from None
+        assert self.call is not None
+        self.call.queued_s += time.monotonic() - self.waits_since
         self.waits_since = math.inf
         if self._method.client_streaming:
             return _Messages(first, self._context)
@@ -347,15 +350,19 @@ async def _abort(context: Any, failure: Failure) -> None:
 
 def _call(name: str, decode: Decode, details: Any, context: Any) -> Call:
     timeout_s = context.time_remaining()
-    return Call(
+    sent = Sent(details.invocation_metadata)
+    call = Call(
         method=name,
         door="grpc",
         decode=decode,
         peer=context.peer,  # asked for when somebody wants to know: it costs 4 us
-        metadata=Sent(details.invocation_metadata),
+        metadata=sent,
         requested_timeout_s=timeout_s,
         door_cancels=timeout_s is not None,
+        names=partial(names_of_context, context),
     )
+    call.vouch = sent.apart
+    return call
 
 
 class _Messages:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bedplate.gateway.exchange import Response
 from bedplate.transport.http_reader import Arrival, Reader, State, Stop
+from bedplate.transport.names import names_of_certificate
 
 if TYPE_CHECKING:
     from bedplate.transport.http import Held, HttpDoor
@@ -62,6 +63,7 @@ class HttpConnection(asyncio.Protocol):
             self._gateway,
             self._door.settings,
             peer=_peer(transport.get_extra_info("peername")),
+            names=names_of_certificate(transport.get_extra_info("peercert")),
             reserve=self._door.reserve,
             proceed=self._proceed,
         )

@@ -83,6 +83,7 @@ class Reader:
         settings: Settings,
         *,
         peer: str,
+        names: tuple[str, ...] = (),
         reserve: Callable[[int], bool],
         proceed: Callable[[], None],
     ) -> None:
@@ -92,12 +93,14 @@ class Reader:
             gateway: Finds routes and makes refusals.
             settings: The limits.
             peer: Address of the caller.
+            names: What its certificate calls it.
             reserve: Asks for memory for so many bytes; False: there is none.
             proceed: Tells the caller to send its body, `100 Continue`.
         """
         self._gateway = gateway
         self._settings = settings
         self._peer = peer
+        self._names = names
         self._reserve = reserve
         self._proceed = proceed
         self._parser = httptools.HttpRequestParser(self)
@@ -215,7 +218,7 @@ class Reader:
         path, query = self._target()
         http_method = self._parser.get_method().decode("ascii")
         request = self._request = Request(
-            http_method, path, query, headers, peer=self._peer, started=time.monotonic()
+            http_method, path, query, headers, peer=self._peer, names=self._names, started=time.monotonic()
         )
         found = self._gateway.open(request)
         if isinstance(found, Response):

@@ -10,10 +10,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from bedplate.contract.headers import PRINCIPAL
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.failure import Failure
 from bedplate.transport.grpc_status import Trailers, trailers
+from bedplate.transport.metadata import APART
 
 # Messages of a stream that wait for the other side before the writer waits.
 AHEAD_MAX = 16
@@ -100,6 +102,10 @@ class Serving:
             metadata=metadata,
             requested_timeout_s=timeout_s,
         )
+        if PRINCIPAL in metadata:
+            said = {name: value for name, value in metadata.items() if name in APART}
+            self._call.metadata = {name: value for name, value in metadata.items() if name not in APART}
+            self._call.vouch = lambda: said
         self.requests = Pipe()
         self.responses = Pipe()
         self.headers: tuple[tuple[str, str | bytes], ...] | None = None

@@ -3,6 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bedplate.contract.headers import PRINCIPAL, SCOPES, TENANT
+
+# Tells for whom a peer calls. Nobody sees it as metadata: the pipeline asks for
+# it by itself where the peer is one that is trusted.
+APART = frozenset({PRINCIPAL, TENANT, SCOPES})
+
 
 class Sent(Mapping[str, str | bytes]):
     """Metadata as gRPC hands it over, by name, without a dict being made of it.
@@ -18,6 +24,8 @@ class Sent(Mapping[str, str | bytes]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a name, as `named` has it."""
+        if key in APART:
+            return default
         found: Any = None
         for pair in self._pairs:
             if pair[0] == key:
@@ -33,10 +41,17 @@ class Sent(Mapping[str, str | bytes]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(named(self._pairs))
+        return iter(self._seen())
 
     def __len__(self) -> int:
-        return len(named(self._pairs))
+        return len(self._seen())
+
+    def _seen(self) -> dict[str, str | bytes]:
+        return {name: value for name, value in named(self._pairs).items() if name not in APART}
+
+    def apart(self) -> dict[str, str | bytes]:
+        """What tells for whom a peer calls."""
+        return {name: value for name, value in named(self._pairs).items() if name in APART}
 
 
 def named(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str | bytes]:

@@ -30,6 +30,10 @@ ROUNDS_MAX = 50
 # When a refusal does not say how long to wait, seconds.
 ROUND_WAIT_S = 0.05
 
+# Refusals of a call that was not started: by a server that is about to stop, and
+# because an earlier attempt of the same call, whose answer was lost, still runs.
+_REFUSED = frozenset({"DRAINING", "IDEMPOTENCY_IN_PROGRESS"})
+
 R = TypeVar("R")
 Requests = AsyncIterable[Message] | Iterable[Message]
 
@@ -52,7 +56,7 @@ class Rpc:
         self.response_class: type[Message] = GetMessageClass(method.output_type)
         self.streams_requests: bool = method.client_streaming
         self.streams_responses: bool = method.server_streaming
-        self.fills_ids = ids.plan(method.input_type) is not None
+        self.fills_ids = ids.plan(method.input_type) is not None or ids.has_key(self.policy)
         kinds = {False: "unary", True: "stream"}
         make = getattr(channel, f"{kinds[self.streams_requests]}_{kinds[self.streams_responses]}")
         self.start: Callable[..., Any] = make(
@@ -122,7 +126,7 @@ class Caller:
         Raises:
             CallError: The call did not succeed.
         """
-        request = ids.filled(request) if rpc.fills_ids else request
+        request = ids.filled(request, rpc.policy) if rpc.fills_ids else request
         return await _Rounds(rpc, timeout_s, request).run(
             lambda left_s: _answer(rpc.start(request, timeout=left_s))
         )
@@ -264,7 +268,7 @@ class _Rounds:
 
     def _wait_s(self, error: grpc.aio.AioRpcError, failure: CallError) -> float | None:
         """How long to wait before another round; None: there is none."""
-        refused = failure.reason == "DRAINING" and failure.domain == "bedplate"
+        refused = failure.reason in _REFUSED and failure.domain == "bedplate"
         retry = self._rpc.policy.retry
         # A server that stops ends calls with CANCELLED, which core does not take
         # for UNAVAILABLE.

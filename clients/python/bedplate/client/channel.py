@@ -51,6 +51,7 @@ def connect(
     tls: Tls | None = None,
     plaintext: bool = False,
     environment: str | None = None,
+    vouch: bool = False,
 ) -> "Channel":
     """A channel to a server; it connects at the first call, in the loop of that call.
 
@@ -68,6 +69,9 @@ def connect(
         environment: The environment that is meant, such as `staging`: a server
             of another one refuses every call. None: BEDPLATE_ENVIRONMENT;
             empty: any.
+        vouch: Inside a call of somebody whose credential this process does not
+            have, because a peer vouched for them, tell for whom it calls. Only a
+            server that trusts this process's certificate believes it.
 
     Raises:
         ValueError: The target has no port, the TLS files cannot be used, a
@@ -98,6 +102,7 @@ def connect(
         forward_credential=forward_credential,
         changed=reloading.changed if reloading else None,
         environment=os.environ.get(ENVIRONMENT_VARIABLE, "") if environment is None else environment,
+        vouch=vouch,
     )
 
 
@@ -106,6 +111,7 @@ def wrap(
     *services: ServiceDescriptor,
     key: str = "",
     forward_credential: bool = False,
+    vouch: bool = False,
 ) -> "Channel":
     """An existing channel, such as one in process, with deadlines, credential and trace."""
     return Channel(
@@ -115,6 +121,7 @@ def wrap(
         forward_credential=forward_credential,
         # Both grpcio's channels and the in-process one have it, and work in no other.
         loop=getattr(channel, "_loop", None),
+        vouch=vouch,
     )
 
 
@@ -161,6 +168,7 @@ class Channel(grpc.aio.Channel):
         changed: Callable[[], bool] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         environment: str = "",
+        vouch: bool = False,
     ) -> None:
         if environment and not _LABEL.fullmatch(environment):
             raise ValueError(
@@ -170,6 +178,7 @@ class Channel(grpc.aio.Channel):
         self._changed = changed
         self._own: Metadata = ((AUTHORIZATION, f"Bearer {key}"),) if key else ()
         self._forward = forward_credential
+        self._vouch = vouch
         self._environment: Metadata = ((ENVIRONMENT, environment),) if environment else ()
         self._policies: dict[str, MethodPolicy] = {}
         self._labels: dict[str, Metadata] = {}
@@ -238,6 +247,8 @@ class Channel(grpc.aio.Channel):
             if self._forward:
                 # An anonymous caller's work must not gain the rights of our own key.
                 sent = ((AUTHORIZATION, current.credential),) if current.credential else ()
+            if self._vouch and not current.credential:
+                sent = current.caller
             if traceparent := current.traceparent:
                 sent = (*sent, (TRACEPARENT, traceparent))
             if criticality := current.criticality:

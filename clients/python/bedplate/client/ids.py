@@ -1,4 +1,7 @@
-"""Fills the ids that a contract leaves to the client (`(bedplate.v1.field).client_id`).
+"""Fills the ids that a contract leaves to the client.
+
+They are fields that say so (`(bedplate.v1.field).client_id`), and `request_id`
+of a method that has one effect for each.
 
 The request that is sent is a copy: the caller's own message stays as it was.
 So a caller that repeats a call *itself* must repeat what was sent, not what it
@@ -15,10 +18,13 @@ from typing import TypeVar
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from bedplate.contract.policy import PolicyError
+from bedplate.contract.policy import Idempotency, MethodPolicy, PolicyError
 from bedplate.v1 import policy_pb2
 
 M = TypeVar("M", bound=Message)
+
+# The field that names a call, where a method has one effect for each.
+KEY = "request_id"
 
 # Fills a message in place when told to; answers whether an id was (or would be) missing.
 _Fill = Callable[[Message, bool], bool]
@@ -29,15 +35,31 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def filled(request: M) -> M:
-    """The request with every empty client id filled; the same object when none is empty."""
+def filled(request: M, policy: MethodPolicy | None = None) -> M:
+    """The request with every empty client id filled; the same object when none is empty.
+
+    Args:
+        request: The request.
+        policy: Of the method that is called; None: only fields that say so are filled.
+    """
     fill = plan(request.DESCRIPTOR)
-    if fill is None or not fill(request, False):
+    empty = fill is not None and fill(request, False)
+    no_key = policy is not None and has_key(policy) and not getattr(request, KEY)
+    if not empty and not no_key:
         return request
     copy = type(request)()
     copy.CopyFrom(request)
-    fill(copy, True)
+    if fill is not None:
+        fill(copy, True)
+    if no_key and not getattr(copy, KEY):
+        setattr(copy, KEY, new_id())
     return copy
+
+
+def has_key(policy: MethodPolicy) -> bool:
+    """Whether requests of a method have an id for which there is one effect."""
+    once = policy.idempotency is Idempotency.REQUEST_ID
+    return once and KEY in policy.descriptor.input_type.fields_by_name
 
 
 @cache

@@ -5,6 +5,10 @@ TRACEPARENT = "traceparent"
 REQUEST_ID = "x-request-id"
 # The environment that the caller means, such as `staging`.
 ENVIRONMENT = "bedplate-environment"
+# Whom a trusted peer calls for: its principal, tenant and scopes (with spaces).
+PRINCIPAL = "bedplate-principal"
+TENANT = "bedplate-tenant"
+SCOPES = "bedplate-scopes"
 # What the method's messages look like to the sender; see `contract.fingerprint`.
 SCHEMA = "bedplate-schema"
 # How much the call matters: `critical`, `default` or `sheddable`. A caller can only

@@ -67,6 +67,11 @@ class Scope(Protocol):
         ...
 
     @property
+    def caller(self) -> tuple[tuple[str, str], ...]:
+        """Metadata that tells a peer who trusts this process for whom it calls; empty for nobody."""
+        ...
+
+    @property
     def criticality(self) -> str:
         """How much the call matters, or an empty string."""
         ...
