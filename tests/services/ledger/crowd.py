@@ -22,7 +22,7 @@ _EFFECTIVE = "{start} + n * {second} - CASE WHEN n % 10 = 0 THEN (n * 7919 % 259
 _BOOKS = """
 INSERT INTO ledger_ledgers
     (tenant_id, ledger_id, display_name, create_time_us, head_sequence, head_time_us, holds_due_us)
-    VALUES ('{tenant}', 'main', '', {start}, {transactions}, {start} + {transactions} * {second}, {due});
+    VALUES ('{tenant}', 'main', '', {start}, {transactions}, {end}, {due});
 INSERT INTO ledger_currencies (tenant_id, ledger_id, code, scale) VALUES ('{tenant}', 'main', 'EUR', 2);
 INSERT INTO ledger_accounts
     (tenant_id, ledger_id, account_id, type, normal_side, currency_code, currency_scale,
@@ -85,6 +85,7 @@ def fill(
         account_count=accounts,
         # With a step of its own for each, a transaction rarely credits what it debits.
         spread=accounts // 2 - 1,
+        end=START_US + transactions * SECOND_US,
         due=START_US + SECOND_US,
         own=account("n"),
         chosen=account("a"),

@@ -27,6 +27,7 @@ from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.local import LocalChannel
 
+PAGE_KEY = b"k" * 32
 ALL_SCOPES = frozenset({"ledger.read", "ledger.write", "ledger.import", "rates.read", "rates.write"})
 
 
@@ -51,7 +52,7 @@ class Office:
         self._principals: dict[str, Principal] = {}
         self.telemetry = Telemetry(log=LogWriter(self.log))
         self._parts = Parts(authenticator=self, settings=Settings())
-        tokens = PageTokens(b"k" * 32)
+        tokens = PageTokens(PAGE_KEY)
         context = Context(settings=Settings(), database=self.database, channels=self, page_tokens=tokens)
         for kind in (SERVICE, RATES):
             service = kind.build(context)

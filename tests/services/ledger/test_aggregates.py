@@ -133,7 +133,7 @@ async def fill(keeper: Bookkeeper, chance: random.Random, count: int) -> int:
     names = {code: [name for name, each in ACCOUNTS.items() if each.code == code] for code in ("EUR", "JPY")}
     now_us = NOW_US
     for number in range(count):
-        now_us += chance.choice([2, 5])
+        now_us += chance.choice([3, 5])
         pair = chance.sample(names[chance.choice(["EUR", "EUR", "JPY"])], 2)
         amount = chance.choice([1, 7, 2**33 + 1, 2**55])
         if chance.random() < 0.6:
@@ -142,11 +142,11 @@ async def fill(keeper: Bookkeeper, chance: random.Random, count: int) -> int:
                 made = dataclasses.replace(made, effective_us=NOW_US + chance.randrange(-20, 2 * count))
             await keeper.post(made, now_us=now_us)
         else:
-            expire_us = chance.choice([None, now_us + chance.randrange(3, 20)])
+            expire_us = chance.choice([None, now_us + chance.randrange(4, 20)])
             await keeper.hold(f"hold-{number}", *pair, amount, expire_us=expire_us, now_us=now_us)
             if expire_us is None and chance.random() < 0.5:
                 await keeper.release(f"hold-{number}", now_us=now_us + 1)
-    return now_us + chance.choice([1, 30])
+    return now_us + chance.choice([3, 30])
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -24,7 +24,7 @@ PATHS = ["", "assets:**", "assets:branch-1:*", "*:branch-1:*", "*:*:7", "income:
 MIDDLE_S = START_US // SECOND_US + 1_000
 
 # What SQLite may scan: lists that a statement makes or is given, and no table.
-MADE = {"json_each", "named", "added", "held", "debited", "credited", "both_sides", "(subquery)"}
+MADE = {"json_each", "named", "held", "debited", "credited", "both_sides", "(subquery)"}
 SCAN = re.compile(r"^SCAN (?!CONSTANT ROW|\d+ CONSTANT ROW)(\S+)")
 
 

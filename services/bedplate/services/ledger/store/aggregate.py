@@ -156,17 +156,22 @@ _EFFECTIVE = """
 """
 
 
+# `MATERIALIZED` keeps both databases from making the group of an account anew
+# wherever it is named: 40 ms instead of 15 for 3,000 holds.
+
+
 def _now(shape: paths.Shape) -> Statement:
     names = ("debits", "credits", "debits_pending", "credits_pending")
     sums = ", ".join(_halves(f"{name}_minor", name) for name in names)
 
     def text(group: str, within: str) -> str:
         return f"""
-            SELECT path, currency_code, currency_scale, COUNT(*) AS account_count, {sums} FROM (
+            WITH named AS MATERIALIZED (
                 SELECT {group} AS path, currency_code, currency_scale,
                     debits_minor, credits_minor, debits_pending_minor, credits_pending_minor
                 FROM ledger_accounts WHERE {_MINE} AND {within}
-            ) AS named
+            )
+            SELECT path, currency_code, currency_scale, COUNT(*) AS account_count, {sums} FROM named
             WHERE (path, currency_code) > (:after_path, :after_code)
             GROUP BY path, currency_code, currency_scale ORDER BY path, currency_code LIMIT :limit
         """
@@ -176,20 +181,26 @@ def _now(shape: paths.Shape) -> Statement:
 
 
 def _posted(shape: paths.Shape, condition: str) -> Statement:
-    """Adds up entries account by account, each of which an index holds together.
-
-    `OFFSET 0` keeps PostgreSQL's planner from another way: see `lookup`.
-    """
+    """Adds up entries account by account, each of which an index holds together."""
     group, within = paths.group("account_id"), paths.within("account_id", shape)
-    own = "e.tenant_id = a.tenant_id AND e.account_id = a.account_id AND e.ledger_id = a.ledger_id"
+    own = (
+        "e.tenant_id = named.tenant_id AND e.account_id = named.account_id AND e.ledger_id = named.ledger_id"
+    )
+
+    def named(group: str, within: str) -> str:
+        return f"""
+            WITH named AS MATERIALIZED (
+                SELECT {group} AS path, tenant_id, ledger_id, account_id, currency_code
+                FROM ledger_accounts WHERE {_MINE} AND {within}
+            )
+        """
+
+    # `OFFSET 0` keeps PostgreSQL's planner from another way: see `lookup`.
     postgresql = f"""
+        {named(group.postgresql, within.postgresql)}
         SELECT path, currency_code, 0 AS debits_high, SUM(debits) AS debits_low,
             0 AS credits_high, SUM(credits) AS credits_low
-        FROM (
-            SELECT {group.postgresql} AS path, tenant_id, ledger_id, account_id, currency_code
-            FROM ledger_accounts WHERE {_MINE} AND {within.postgresql}
-        ) AS a
-        CROSS JOIN LATERAL (
+        FROM named CROSS JOIN LATERAL (
             SELECT SUM(e.amount_minor) FILTER (WHERE e.side = 1) AS debits,
                 SUM(e.amount_minor) FILTER (WHERE e.side = 2) AS credits
             FROM ledger_entries e WHERE {own} AND {condition} OFFSET 0
@@ -198,17 +209,11 @@ def _posted(shape: paths.Shape, condition: str) -> Statement:
     """
     debits = _halves("e.amount_minor", "debits", "e.side = 1")
     credits = _halves("e.amount_minor", "credits", "e.side = 2")
-    names = ("debits_high", "debits_low", "credits_high", "credits_low")
     sqlite = f"""
-        SELECT path, currency_code, {", ".join(f"SUM({name}) AS {name}" for name in names)} FROM (
-            SELECT {group.sqlite} AS path, currency_code, {", ".join(names)} FROM (
-                SELECT a.account_id AS account_id, a.currency_code AS currency_code, {debits}, {credits}
-                FROM (SELECT * FROM ledger_accounts WHERE {_MINE} AND {within.sqlite}) AS a
-                CROSS JOIN ledger_entries e WHERE {own} AND {condition}
-                GROUP BY a.account_id, a.currency_code
-            ) AS added
-        ) AS named
-        WHERE {_PAGE} GROUP BY path, currency_code
+        {named(group.sqlite, within.sqlite)}
+        SELECT path, named.currency_code AS currency_code, {debits}, {credits}
+        FROM named CROSS JOIN ledger_entries e WHERE {_PAGE} AND {own} AND {condition}
+        GROUP BY path, named.currency_code
     """
     return Statement(postgresql, sqlite=sqlite)
 
@@ -225,7 +230,8 @@ def _holds(shape: paths.Shape, condition: str) -> Statement:
             for side, column in ((Side.DEBIT, "debit_account_id"), (Side.CREDIT, "credit_account_id"))
         )
         return f"""
-            SELECT path, currency_code, side, {_halves("amount_minor", "amount")} FROM ({sides}) AS held
+            WITH held AS MATERIALIZED ({sides})
+            SELECT path, currency_code, side, {_halves("amount_minor", "amount")} FROM held
             WHERE {_PAGE} GROUP BY path, currency_code, side
         """
 
