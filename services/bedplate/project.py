@@ -11,6 +11,8 @@ from typing import Any
 FILE = "pyproject.toml"
 GROUP = "bedplate.services"
 TABLE = "tool.bedplate"
+_SETTINGS = ("protos", "generated", "sources", "generate", "check")
+_ALLOWED = '{code = "BP436", places = ["acme.shop.v1.ShopService.Close"], reason = "..."}'
 
 # `acme.services.greeter.service:SERVICE`, so that the contract, `acme.greeter.v1`,
 # can be read without loading what runs it.
@@ -45,6 +47,28 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """What breaks a rule of `bedplate check` on purpose: a code, full names, and why."""
+
+    code: str
+    places: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a project has chosen for `bedplate check`.
+
+    Attributes:
+        amplification_max: How many calls of one method one call may become; None: bedplate's own bound.
+        allow: What it breaks on purpose.
+    """
+
+    amplification_max: int | None = None
+    allow: tuple[Allowed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A folder with contracts and services.
 
@@ -55,6 +79,7 @@ class Project:
         generated: Folder of what is generated from them.
         sources: Folders of its Python packages, without the generated ones.
         generate: The command that generates, as words; empty: `bedplate generate`.
+        check: What it has chosen for `bedplate check`.
     """
 
     root: Path
@@ -63,6 +88,7 @@ class Project:
     generated: Path
     sources: tuple[Path, ...]
     generate: tuple[str, ...]
+    check: Checks = Checks()
 
     def add_to_path(self) -> None:
         """Let its packages be imported, before a copy of them that may be installed."""
@@ -122,6 +148,7 @@ def _read(root: Path) -> Project | None:
         generated=read.folder("generated", "generated"),
         sources=tuple(read.inside("sources", text) for text in read.texts("sources", ("services",))),
         generate=read.texts("generate", ()),
+        check=read.checks(),
     )
 
 
@@ -132,10 +159,8 @@ class _Table:
         self._path = path
         self._values = values
         for name in values:
-            if name not in ("protos", "generated", "sources", "generate"):
-                raise self._wrong(
-                    name, "there is no such setting; there are protos, generated, sources, generate"
-                )
+            if name not in _SETTINGS:
+                raise self._wrong(name, f"there is no such setting; there are {', '.join(_SETTINGS)}")
 
     def folder(self, name: str, default: str) -> Path:
         value = self._values.get(name, default)
@@ -149,6 +174,26 @@ class _Table:
             raise self._wrong(name, "write a list of texts")
         return tuple(value)
 
+    def checks(self) -> Checks:
+        value = self._values.get("check", {})
+        if not isinstance(value, dict) or set(value) - {"amplification_max", "allow"}:
+            raise self._wrong("check", "it has amplification_max and allow, and nothing else")
+        most = value.get("amplification_max")
+        if most is not None and (type(most) is not int or most < 1):
+            raise self._wrong("check.amplification_max", "write a number of 1 or more")
+        entries = value.get("allow", [])
+        if not isinstance(entries, list):
+            raise self._wrong("check.allow", f"write a list of tables: {_ALLOWED}")
+        return Checks(most, tuple(self._allowed(entry) for entry in entries))
+
+    def _allowed(self, entry: Any) -> Allowed:
+        if isinstance(entry, dict) and set(entry) == {"code", "places", "reason"}:
+            code, places, reason = entry["code"], entry["places"], entry["reason"]
+            listed = isinstance(places, list) and places and all(_is_text(place) for place in places)
+            if _is_text(code) and _is_text(reason) and listed:
+                return Allowed(code, tuple(places), reason)
+        raise self._wrong("check.allow", f"write each as {_ALLOWED}")
+
     def inside(self, name: str, text: str) -> Path:
         root = self._path.parent
         found = (root / text).resolve()
@@ -158,3 +203,7 @@ class _Table:
 
     def _wrong(self, name: str, why: str) -> ProjectError:
         return ProjectError(f"{self._path}, {TABLE}.{name}: {why}.")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())

@@ -12,6 +12,8 @@ COMMANDS = [
     ("call",),
     ("why",),
     ("generate",),
+    ("check",),
+    ("breaking",),
     ("new", "service"),
     ("key", "create"),
     ("key", "list"),

@@ -13,6 +13,7 @@ class Exit(enum.IntEnum):
 
     OK = 0
     BUG = 1  # unexpected; the traceback is for us
+    FINDINGS = 1  # of `check` and `breaking`, as linters do
     USAGE = 2  # the command line
     CONFIGURATION = 3  # settings, keys or contract
     IN_USE = 4  # an address or the data folder is taken

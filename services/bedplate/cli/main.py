@@ -11,7 +11,7 @@ except ModuleNotFoundError:  # the base distribution is for callers and has no c
 
 from typer.core import TyperGroup
 
-from bedplate.cli import call, generate, key, ledger, migrate, new, rates, serve, up, why
+from bedplate.cli import breaking, call, check, generate, key, ledger, migrate, new, rates, serve, up, why
 from bedplate.cli.exits import explain
 from bedplate.transport.tuning import tune
 
@@ -48,6 +48,8 @@ app.command("migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command("call", epilog=call.EXAMPLES)(call.call)
 app.command("why", epilog=why.EXAMPLES)(why.why)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
+app.command("check", epilog=check.EXAMPLES)(check.check)
+app.command("breaking", epilog=breaking.EXAMPLES)(breaking.breaking)
 app.add_typer(new.app, name="new")
 app.add_typer(key.app, name="key")
 app.add_typer(ledger.app, name="ledger")

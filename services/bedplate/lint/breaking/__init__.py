@@ -1,0 +1,1 @@
+"""What a change of contracts breaks: on the wire, in JSON, and of what was promised."""

@@ -1,0 +1,137 @@
+"""BP3xx: how a method is called over HTTP."""
+
+from collections.abc import Iterator
+
+from bedplate.contract.policy import PolicyError
+from bedplate.gateway.routes import Binding, parse
+from bedplate.lint.contract import Method
+from bedplate.lint.rule import Found, in_method, method_rule
+from bedplate.lint.schema import below, class_of, field_at, sensitive
+from bedplate.v1 import policy_pb2 as pb
+
+_HTTP = "google.api.http"
+_BODILESS = ("GET", "DELETE", "HEAD")
+
+
+@method_rule("BP301")
+def reads_are_gets(method: Method) -> Iterator[Found]:
+    """Everything between knows that a GET may be repeated and kept."""
+    if method.options.idempotency != pb.IDEMPOTENCY_READ_ONLY:
+        return
+    for binding in method.http:
+        if binding.http_method not in ("GET", "HEAD"):
+            yield in_method(
+                method,
+                f"only reads, and is reached by {binding.http_method} {binding.path}; write get, so that "
+                "browsers and proxies know that it may be repeated",
+                _HTTP,
+            )
+
+
+@method_rule("BP302")
+def gets_are_reads(method: Method) -> Iterator[Found]:
+    """A GET may be repeated, prefetched and kept by everything between."""
+    for binding in method.http:
+        if binding.http_method in ("GET", "HEAD") and method.options.idempotency != pb.IDEMPOTENCY_READ_ONLY:
+            yield in_method(
+                method,
+                f"is reached by {binding.http_method} {binding.path} and is not READ_ONLY; write post, or "
+                "idempotency: IDEMPOTENCY_READ_ONLY when it only reads",
+                _HTTP,
+            )
+
+
+@method_rule("BP303")
+def visible_has_route(method: Method) -> Iterator[Found]:
+    """Without a rule nobody finds it."""
+    streams = method.descriptor.client_streaming or method.descriptor.server_streaming
+    if method.visible and not method.http and not method.http_mistake and not streams:
+        yield in_method(
+            method,
+            "may be seen by strangers and has no http rule, so it is 404 for them; add option "
+            '(google.api.http) = {get: "/v1/..."}, or visibility: VISIBILITY_INTERNAL',
+        )
+
+
+@method_rule("BP304")
+def route_is_visible(method: Method) -> Iterator[Found]:
+    """A rule that no door reads."""
+    if method.http and not method.visible:
+        yield in_method(
+            method,
+            "has an http rule and is INTERNAL, so the rule does nothing; remove it, or write visibility: "
+            "VISIBILITY_PUBLIC",
+            _HTTP,
+        )
+
+
+@method_rule("BP305")
+def no_secret_in_url(method: Method) -> Iterator[Found]:
+    """A URL is written into logs and histories all along its way."""
+    told: set[str] = set()
+    for binding in method.http:
+        for path in _in_url(method, binding):
+            field = field_at(method.descriptor.input_type, path)
+            if field is not None and sensitive(field) and path not in told:
+                told.add(path)
+                yield in_method(
+                    method,
+                    f"takes the {class_of(field)} {path} in the URL ({binding.http_method} {binding.path}), "
+                    "which logs and histories keep; take it in the body of a post",
+                    _HTTP,
+                )
+
+
+@method_rule("BP306")
+def rule_is_usable(method: Method) -> Iterator[Found]:
+    """What the gateway could not read."""
+    if method.http_mistake:
+        yield Found(method.descriptor.full_name, method.http_mistake, _HTTP)
+    for binding in method.http:
+        for sentence in _mistakes(method, binding):
+            yield in_method(method, sentence, _HTTP)
+
+
+@method_rule("BP307")
+def get_and_delete_have_no_body(method: Method) -> Iterator[Found]:
+    """Much of what is between drops it."""
+    for binding in method.http:
+        if binding.body and binding.http_method in _BODILESS:
+            yield in_method(
+                method,
+                f"takes a body with {binding.http_method} {binding.path}; remove body, or use post",
+                _HTTP,
+            )
+
+
+def _mistakes(method: Method, binding: Binding) -> Iterator[str]:
+    request, response = method.descriptor.input_type, method.descriptor.output_type
+    try:
+        template = parse(binding.path)
+    except PolicyError as error:
+        yield f"cannot be routed: {error}"
+        return
+    for variable in template.variables:
+        field = field_at(request, variable.path)
+        if field is None or field.is_repeated or field.message_type is not None:
+            yield (
+                f"takes {variable.path} from the path {binding.path}; {request.name} must have it as one "
+                "text, number or enum"
+            )
+    if binding.body not in ("", "*") and binding.body not in request.fields_by_name:
+        yield f"takes the body as {binding.body}, and {request.name} has no such field"
+    if binding.response_body and binding.response_body not in response.fields_by_name:
+        yield f"answers {binding.response_body}, and {response.name} has no such field"
+
+
+def _in_url(method: Method, binding: Binding) -> Iterator[str]:
+    """Dotted paths of the fields that come in the path or in the query."""
+    try:
+        yield from (variable.path for variable in parse(binding.path).variables)
+    except PolicyError:
+        return
+    if binding.body == "*":
+        return
+    for path, _ in below(method.descriptor.input_type):
+        if not binding.body or path.partition(".")[0] != binding.body:
+            yield path

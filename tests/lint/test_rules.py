@@ -1,0 +1,77 @@
+"""Every rule finds what its page shows as wrong, where the arrow points, and nothing in what is right."""
+
+from pathlib import Path
+
+import pytest
+
+from bedplate.lint.breaking.change import CODES
+from bedplate.lint.check import check
+from bedplate.lint.contract import Contract
+from bedplate.lint.page import document, sections
+from bedplate.lint.rule import RULES, Limits
+from tests.lint.examples import Example, after, before, compiled, whole
+
+ROOT = Path(__file__).parents[2]
+LIMITS = Limits(today="2026-11-22")
+
+
+def examples(code: str) -> tuple[Example, Example]:
+    """What is wrong and what is right, of a code."""
+    diff = sections()[code].example
+    comments = code != "BP501"
+    return (
+        whole(f"{code.lower()}_wrong", before(diff), comments=comments),
+        whole(f"{code.lower()}_right", after(diff)),
+    )
+
+
+@pytest.fixture(scope="module")
+def contracts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Contract]:
+    every = [example for code in RULES for example in examples(code)]
+    return dict(compiled(every, tmp_path_factory.mktemp("rules")))
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_rule_finds_what_its_page_shows_where_the_arrow_points(code, contracts):
+    wrong, _ = examples(code)
+
+    findings = check(contracts[wrong.name], LIMITS)
+
+    if code == "BP501":  # the other parts of that file have no comment either
+        findings = [finding for finding in findings if finding.place.line in wrong.lines]
+    assert wrong.lines
+    assert {(finding.code, finding.place.line) for finding in findings} == {
+        (code, line) for line in wrong.lines
+    }, [(str(finding.place), finding.code, finding.sentence) for finding in findings]
+    assert all(finding.place.file == f"protos/{wrong.file}" for finding in findings)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_nothing_is_found_in_what_its_page_shows_as_right(code, contracts):
+    _, right = examples(code)
+
+    findings = check(contracts[right.name], LIMITS)
+
+    assert [(finding.code, finding.sentence) for finding in findings] == []
+
+
+def test_there_are_at_least_thirty_rules():
+    assert len(RULES) >= 30
+
+
+def test_every_code_has_its_section_and_every_section_is_of_a_code():
+    assert set(sections()) == {*RULES, *CODES, "BP001"}
+
+
+@pytest.mark.parametrize("code", sections())
+def test_every_section_says_its_rule_first(code):
+    section = sections()[code]
+
+    assert section.text.startswith("**"), section.text[:80]
+    assert section.title.endswith(".")
+
+
+def test_the_documentation_holds_all_sections():
+    assert (ROOT / "docs" / "rules.md").read_text() == document(), (
+        "run: python -m bedplate.lint.page > docs/rules.md"
+    )
