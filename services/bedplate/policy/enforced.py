@@ -31,6 +31,8 @@ ENFORCED = {
     "cache": "server, gateway (cache-control)",
     "limits": "server, gateway",
     "visibility": "gateway, OpenAPI",
+    "calls": "linter",
+    "slo": "linter",
     "rollout": "server",
     "deprecation": "server (metadata, refusal after the last day), client (warning)",
 }
