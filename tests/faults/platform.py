@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bedplate.auth.keys import create_key
@@ -20,7 +20,7 @@ BEDPLATE = Path(sys.executable).parent / "bedplate"
 # A cold start under load on two cores; a start takes about a second.
 READY_S = 60.0
 
-SCOPES = ("ledger.read", "ledger.write", "rates.read", "rates.write")
+SCOPES = ("ledger.read", "ledger.write", "ledger.import", "rates.read", "rates.write")
 
 
 def free_port() -> int:
@@ -38,12 +38,13 @@ class Platform:
         self,
         folder: Path,
         *arguments: str,
+        command: Sequence[str] = (),
         database_url: str = "",
         environment: Mapping[str, str] | None = None,
         key: str = "",
     ) -> None:
         self.folder = folder
-        self.arguments = arguments or ("up",)
+        self.command = (*command, *arguments) if command else (str(BEDPLATE), *(arguments or ("up",)))
         self.http_port, self.grpc_port = free_port(), free_port()
         folder.mkdir(parents=True, exist_ok=True)
         keys = folder / "keys.json"
@@ -74,7 +75,7 @@ class Platform:
         """Start the process, and wait until it is ready."""
         assert self.process is None or self.process.poll() is not None
         self.process = subprocess.Popen(
-            [str(BEDPLATE), *self.arguments],
+            self.command,
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bedplate.client.errors import DeadlineExceeded
 from bedplate.contract.scope import CURRENT, remaining_s
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure
@@ -44,7 +45,7 @@ async def test_a_call_that_outlasts_a_deadline_that_is_only_observed_is_counted_
 ) -> None:
     made = make(mode, outlast)
 
-    answer = await made.method.unary(made.call(), made.payload())
+    answer: Any = await made.method.unary(made.call(), made.payload())
 
     assert answer.text == "hi"
     assert made.sample(OVERRUNS) == 1
@@ -141,3 +142,28 @@ async def test_a_call_whose_door_ends_it_within_the_maximum_is_not_counted(mode:
 
     assert within.timer is None
     assert made.sample(OVERRUNS) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "left_s", "reason"),
+    [
+        ("ENFORCE", 0.04, "DEADLINE_EXCEEDED"),
+        ("ENFORCE", 9.0, "DEPENDENCY_UNAVAILABLE"),
+        ("PROPAGATE", 0.04, "DEADLINE_EXCEEDED"),
+        ("OBSERVE", None, "DEPENDENCY_UNAVAILABLE"),
+    ],
+)
+async def test_a_call_of_ours_that_ended_as_late_ran_into_our_deadline_when_that_is_near(
+    mode: str, left_s: float | None, reason: str
+) -> None:
+    """The one below ends some milliseconds before we do, so that there is time to say so."""
+
+    async def ask(request: Any, call: Call) -> Any:
+        raise DeadlineExceeded("The call did not finish before its deadline.", reason="DEADLINE_EXCEEDED")
+
+    made = Made(f"{READ} deadline {{ mode: DEADLINE_MODE_{mode} }}", handler=ask)
+
+    with pytest.raises(Failure) as failure:
+        await made.method.unary(made.call(requested_timeout_s=left_s), made.payload())
+
+    assert failure.value.reason == reason

@@ -3,6 +3,7 @@
 from bedplate.auth.principal import Authenticator
 from bedplate.cache import Answers
 from bedplate.data import Database
+from bedplate.data.metrics import show
 from bedplate.pipeline.load.load import Load
 from bedplate.pipeline.load.metrics import LoadMetrics
 from bedplate.pipeline.stage import Gate, Parts
@@ -21,6 +22,7 @@ def make_parts(
     strict: bool,
 ) -> Parts:
     """The parts of a process whose database is open; called in its event loop."""
+    show(database, telemetry.registry)
     return Parts(
         authenticator=authenticator,
         settings=settings,
