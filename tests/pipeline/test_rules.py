@@ -32,8 +32,9 @@ TRANSACTION = ledger_pb2.Transaction(
 )
 
 FAILURE = ledger_pb2.LedgerFailure(
-    transaction=TRANSACTION, reason="LIMIT_EXCEEDED", create_time=Timestamp(seconds=1)
+    transaction=TRANSACTION, reason="LIMIT_EXCEEDED", time=Timestamp(seconds=1)
 )
+POSTED = ledger_pb2.TransactionPosted(transaction=TRANSACTION, time=Timestamp(seconds=1), sequence=1)
 
 # A message of each class that keeps its rules; the test changes some of it.
 RIGHT = [
@@ -45,7 +46,7 @@ RIGHT = [
     ledger_pb2.ImportLedgerRequest(
         ledger_id="main",
         records=[
-            ledger_pb2.LedgerRecord(check=b"12345678", transaction=TRANSACTION),
+            ledger_pb2.LedgerRecord(check=b"12345678", transaction=POSTED),
             ledger_pb2.LedgerRecord(check=b"12345678", failure=FAILURE),
         ],
     ),
@@ -162,7 +163,7 @@ def test_what_does_not_hold_a_value_with_such_a_rule_is_plain() -> None:
     accounts = plain_check(ledger_pb2.ListAccountsRequest.DESCRIPTOR)
     assert records is not None
     assert accounts is not None
-    account = ledger_pb2.LedgerRecord(check=b"12345678", account=ledger_pb2.Account(account_id="a"))
+    account = ledger_pb2.LedgerRecord(check=b"12345678", account=ledger_pb2.AccountCreated())
 
     assert not records(ledger_pb2.ImportLedgerRequest(ledger_id="main", records=[account]))
     assert accounts(ledger_pb2.ListAccountsRequest(ledger_id="main"))

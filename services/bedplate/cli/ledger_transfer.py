@@ -125,7 +125,7 @@ def _batches(records: "Iterable[ledger_pb2.LedgerRecord]") -> "Iterator[list[led
     batch: list[ledger_pb2.LedgerRecord] = []
     entries = size = 0
     for record in records:
-        more = len(record.transaction.entries) + len(record.failure.transaction.entries)
+        more = len(record.transaction.transaction.entries) + len(record.failure.transaction.entries)
         entries, size = entries + more, size + record.ByteSize()
         full = len(batch) == BATCH_RECORDS_MAX or entries > BATCH_ENTRIES_MAX or size > BATCH_BYTES_MAX
         if batch and full:

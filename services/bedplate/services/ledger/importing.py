@@ -34,6 +34,14 @@ from bedplate.services.ledger.record_messages import FORMAT, event_of, to_record
 from bedplate.services.ledger.store import books, failures, holds, imports, journal
 from bedplate.services.ledger.store.imports import Import
 
+_HOLD_FIELDS = {
+    "entries[0].account_id": "debit_account_id",
+    "entries[1].account_id": "credit_account_id",
+    "entries[0].amount_minor": "amount_minor",
+    "entries[1].amount_minor": "amount_minor",
+    "entries": "amount_minor",
+}
+
 
 def where(connection: sa.Connection, tenant_id: str, ledger_id: str) -> Import:
     """How far a ledger has been made from an export; at the first record, when there is no such ledger.
@@ -254,9 +262,17 @@ def _invalid(index: int, refusal: Refusal) -> Refusal:
         Kind.INVALID,
         "RECORD_INVALID",
         f"Record {index} is refused: {refusal.sentence} Export the ledger again where it came from.",
-        violations=refusal.violations,
+        violations=[Violation(_renamed(each.field), each.sentence, each.rule) for each in refusal.violations],
         **(facts | {"record": index}),
     )
+
+
+def _renamed(field: str) -> str:
+    """A field as the records call it: what a hold or a capture is judged as has entries, and it has none."""
+    field = field.replace(".transaction.transaction.captures_id", ".transaction.captures_id")
+    for part, own in _HOLD_FIELDS.items():
+        field = field.replace(f".hold.hold.{part}", f".hold.hold.{own}")
+    return field
 
 
 def _out_of_place(found: Import) -> Refusal:

@@ -2405,7 +2405,7 @@ class LedgerOpened(_message.Message):
 
     FORMAT_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """The version of what records hold: 1."""
     display_name: _builtins.str
@@ -2413,7 +2413,7 @@ class LedgerOpened(_message.Message):
     not here: the importer chooses one.
     """
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
     def __init__(
@@ -2421,15 +2421,117 @@ class LedgerOpened(_message.Message):
         *,
         format: _builtins.int = ...,
         display_name: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "format", b"format"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "format", b"format", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LedgerOpened: _TypeAlias = LedgerOpened  # noqa: Y015
+
+@_typing.final
+class AccountCreated(_message.Message):
+    """An account was created."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___Account:
+        """The account; whether it was closed is told by another record."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        account: Global___Account | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountCreated: _TypeAlias = AccountCreated  # noqa: Y015
+
+@_typing.final
+class TransactionPosted(_message.Message):
+    """A transaction was posted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    REVERSES_ID_FIELD_NUMBER: _builtins.int
+    CAPTURES_ID_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Its place in the ledger, from 1."""
+    reverses_id: _builtins.str
+    """The transaction whose mirror it is; empty: it is no reversal."""
+    captures_id: _builtins.str
+    """The hold that it captures; empty: none."""
+    @_builtins.property
+    def transaction(self) -> Global___Transaction:
+        """The transaction, with its effective_time."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___Transaction | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        sequence: _builtins.int = ...,
+        reverses_id: _builtins.str = ...,
+        captures_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captures_id", b"captures_id", "reverses_id", b"reverses_id", "sequence", b"sequence", "time", b"time", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransactionPosted: _TypeAlias = TransactionPosted  # noqa: Y015
+
+@_typing.final
+class HoldCreated(_message.Message):
+    """A hold was created."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """The hold; what became of it is told by another record."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        hold: Global___Hold | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldCreated: _TypeAlias = HoldCreated  # noqa: Y015
 
 @_typing.final
 class HoldReleased(_message.Message):
@@ -2547,16 +2649,22 @@ class LedgerFailure(_message.Message):
     SENTENCE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    REVERSES_ID_FIELD_NUMBER: _builtins.int
+    CAPTURES_ID_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why: LIMIT_EXCEEDED, ACCOUNT_CLOSED or HOLD_RESOLVED."""
     sentence: _builtins.str
     """The same, for people."""
     field: _builtins.str
     """The field of the attempt that it is about."""
+    reverses_id: _builtins.str
+    """The transaction whose mirror was refused; empty: it was no reversal."""
+    captures_id: _builtins.str
+    """The hold whose capture was refused; empty: it was none."""
     @_builtins.property
     def transaction(self) -> Global___Transaction:
-        """A transaction; without effective_time it is that of the refusal."""
+        """A transaction, with its effective_time."""
 
     @_builtins.property
     def hold(self) -> Global___Hold:
@@ -2567,7 +2675,7 @@ class LedgerFailure(_message.Message):
         """What the refusal's metadata tells."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def time(self) -> _timestamp_pb2.Timestamp:
         """When it was refused."""
 
     def __init__(
@@ -2579,11 +2687,13 @@ class LedgerFailure(_message.Message):
         sentence: _builtins.str = ...,
         field: _builtins.str = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        reverses_id: _builtins.str = ...,
+        captures_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "hold", b"hold", "transaction", b"transaction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "hold", b"hold", "time", b"time", "transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "facts", b"facts", "field", b"field", "hold", b"hold", "reason", b"reason", "sentence", b"sentence", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "captures_id", b"captures_id", "facts", b"facts", "field", b"field", "hold", b"hold", "reason", b"reason", "reverses_id", b"reverses_id", "sentence", b"sentence", "time", b"time", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_attempt: _TypeAlias = _typing.Literal["transaction", "hold"]  # noqa: Y015
     _WhichOneofArgType_attempt: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
@@ -2669,16 +2779,16 @@ class LedgerRecord(_message.Message):
         """The first record."""
 
     @_builtins.property
-    def account(self) -> Global___Account:
-        """An account was created; whether it was closed is told by another record."""
+    def account(self) -> Global___AccountCreated:
+        """An account was created."""
 
     @_builtins.property
-    def transaction(self) -> Global___Transaction:
+    def transaction(self) -> Global___TransactionPosted:
         """A transaction was posted; it may capture a hold."""
 
     @_builtins.property
-    def hold(self) -> Global___Hold:
-        """A hold was created; what became of it is told by another record."""
+    def hold(self) -> Global___HoldCreated:
+        """A hold was created."""
 
     @_builtins.property
     def hold_released(self) -> Global___HoldReleased:
@@ -2706,9 +2816,9 @@ class LedgerRecord(_message.Message):
         index: _builtins.int = ...,
         check: _builtins.bytes = ...,
         opened: Global___LedgerOpened | None = ...,
-        account: Global___Account | None = ...,
-        transaction: Global___Transaction | None = ...,
-        hold: Global___Hold | None = ...,
+        account: Global___AccountCreated | None = ...,
+        transaction: Global___TransactionPosted | None = ...,
+        hold: Global___HoldCreated | None = ...,
         hold_released: Global___HoldReleased | None = ...,
         hold_expired: Global___HoldExpired | None = ...,
         account_closed: Global___AccountClosed | None = ...,

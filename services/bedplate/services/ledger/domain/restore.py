@@ -2,7 +2,6 @@
 
 import dataclasses
 import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bedplate.errors import Kind, Refusal, Violation
@@ -30,7 +29,6 @@ from bedplate.services.ledger.domain.log import (
     place,
 )
 from bedplate.services.ledger.domain.transaction import (
-    Entry,
     NewTransaction,
     Transaction,
     already_reversed,
@@ -118,11 +116,13 @@ class Restoring:
         if self.progress.place is not None:
             raise wrong(path, "Accounts come before everything that happened to them.")
         if account.account_id <= self.progress.account_id:
-            raise wrong(f"{path}.account_id", "Accounts come in the order of their ids, each once.")
+            raise wrong(f"{path}.account.account_id", "Accounts come in the order of their ids, each once.")
         currency = account.currency
         scale = self.scales.setdefault(currency.code, currency.scale)
         if scale != currency.scale:
-            raise wrong(f"{path}.currency.scale", f"The ledger counts {currency.code} with scale {scale}.")
+            raise wrong(
+                f"{path}.account.currency.scale", f"The ledger counts {currency.code} with scale {scale}."
+            )
         self.new_currencies.append(currency)
         self.new_accounts.append(account)
         self.balances[account.account_id] = Balance(account, 0, 0)
@@ -163,16 +163,19 @@ class Restoring:
     def _transaction(self, transaction: Transaction, path: str) -> None:
         if transaction.sequence != self.head.sequence + 1:
             raise wrong(f"{path}.sequence", f"The next place in the ledger is {self.head.sequence + 1}.")
-        self._check_free(transaction.transaction_id, Transaction, f"{path}.transaction_id")
+        self._check_free(transaction.transaction_id, Transaction, f"{path}.transaction.transaction_id")
         if transaction.reverses_id and transaction.captures_id:
             raise wrong(path, "A transaction reverses another one, or captures a hold, or neither.")
         if transaction.reverses_id:
             self._reverse(transaction, path)
         if transaction.captures_id:
             self._capture(transaction, path)
-        self._post(NewTransaction(transaction.transaction_id, transaction.entries), path)
-        for index, entry in enumerate(transaction.entries):
-            self._check_currency(entry.account_id, entry.currency_code, f"{path}.entries[{index}]")
+        self._post(NewTransaction(transaction.transaction_id, transaction.entries), f"{path}.transaction")
+        entries = tuple(
+            dataclasses.replace(entry, currency_code=self._currency(entry.account_id))
+            for entry in transaction.entries
+        )
+        transaction = dataclasses.replace(transaction, entries=entries)
         self.posted[transaction.transaction_id] = transaction
         self.new_transactions.append(transaction)
         self.head = dataclasses.replace(self.head, sequence=transaction.sequence)
@@ -186,18 +189,19 @@ class Restoring:
         if (reversal_id := self.reversals.get(reverses_id)) is not None:
             raise already_reversed(reverses_id, reversal_id, f"{path}.reverses_id")
         mirrored = mirror(original, transaction.transaction_id).entries
-        if plain(transaction.entries) != mirrored:
-            raise wrong(f"{path}.entries", f"This is no exact mirror of {reverses_id}.")
+        if transaction.entries != mirrored:
+            raise wrong(f"{path}.transaction.entries", f"This is no exact mirror of {reverses_id}.")
         self.reversals[reverses_id] = transaction.transaction_id
 
     def _capture(self, transaction: Transaction, path: str) -> None:
         hold = self._require_hold(transaction.captures_id)
         amount_minor = transaction.entries[0].amount_minor
-        check_capture(hold, amount_minor, path)
+        check_capture(hold, amount_minor, f"{path}.transaction")
         asked = dataclasses.replace(hold.asked, amount_minor=amount_minor)
-        if plain(transaction.entries) != asked.entries:
+        if transaction.entries != asked.entries:
             raise wrong(
-                f"{path}.entries", "A capture debits and credits what its hold does, with one amount."
+                f"{path}.transaction.entries",
+                "A capture debits and credits what its hold does, with one amount.",
             )
         self._give_back(hold)
         self._settle(
@@ -211,12 +215,12 @@ class Restoring:
 
     def _hold(self, hold: Hold, path: str) -> None:
         asked = hold.asked
-        self._check_free(asked.hold_id, NewHold, f"{path}.hold_id")
+        self._check_free(asked.hold_id, NewHold, f"{path}.hold.hold_id")
         if asked.expire_us is not None and asked.expire_us <= hold.create_time_us:
-            raise wrong(f"{path}.expire_time", "A hold expires after it was created.")
-        self._post(NewTransaction(asked.hold_id, asked.entries), path, hold=True)
-        self._check_currency(asked.debit_account_id, hold.currency_code, path)
-        self.holds[asked.hold_id] = hold
+            raise wrong(f"{path}.hold.expire_time", "A hold expires after it was created.")
+        self._post(NewTransaction(asked.hold_id, asked.entries), f"{path}.hold", hold=True)
+        currency_code = self._currency(asked.debit_account_id)
+        self.holds[asked.hold_id] = dataclasses.replace(hold, currency_code=currency_code)
         self.new_holds[asked.hold_id] = None
         if asked.expire_us is not None:
             heapq.heappush(self.due, (asked.expire_us, asked.hold_id))
@@ -292,20 +296,13 @@ class Restoring:
         if taken or (kind, id_) in self.failed:
             raise wrong(path, f"The id {id_} was used before.")
 
-    def _check_currency(self, account_id: str, code: str, path: str) -> None:
-        own = self.balances[account_id].account.currency.code
-        if code != own:
-            raise wrong(f"{path}.currency_code", f"The account {account_id} holds {own}.")
+    def _currency(self, account_id: str) -> str:
+        return self.balances[account_id].account.currency.code
 
     def _count(self, **more: int) -> None:
         counts = self.progress.counts
         changed = {name: getattr(counts, name) + count for name, count in more.items()}
         self.progress = dataclasses.replace(self.progress, counts=dataclasses.replace(counts, **changed))
-
-
-def plain(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Entries as they are before they are posted."""
-    return tuple(dataclasses.replace(entry, currency_code="") for entry in entries)
 
 
 def account_ids(event: Event) -> set[str]:

@@ -53,7 +53,7 @@ class LogHandlers(Desk):
 
 def _check_size(request: pb.ImportLedgerRequest) -> None:
     count = sum(
-        len(record.transaction.entries) + len(record.failure.transaction.entries)
+        len(record.transaction.transaction.entries) + len(record.failure.transaction.entries)
         for record in request.records
     )
     if count > domain.ENTRIES_PER_CALL_MAX:
