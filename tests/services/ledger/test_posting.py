@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import random
+import time
 from collections.abc import Callable
 
 import pytest
@@ -247,6 +248,29 @@ async def test_lg_12_eight_writers_over_three_accounts_in_every_direction_never_
     await asyncio.gather(*(write(writer) for writer in range(8)))
 
     assert await keeper.audit() == 8 * 12 * 3
+
+
+@pytest.mark.soak
+async def test_lg_12_eight_writers_over_three_accounts_for_thirty_seconds_never_stand_still(keeper):
+    """No posting is refused or fails, none is lost, and nobody waits for ever."""
+    names, until_s = ("bank", "cash", "sales"), time.monotonic() + 30
+
+    async def write(writer: int) -> tuple[int, float]:
+        chance, turn, longest_s = random.Random(writer), 0, 0.0
+        while (started_s := time.monotonic()) < until_s:
+            pairs = [chance.sample(names, 2) for _ in range(chance.randint(1, 3))]
+            batch = [transfer(f"tx-{writer}-{turn}-{n}", *pair, 1 + n) for n, pair in enumerate(pairs)]
+            await keeper.post(*batch)
+            turn, longest_s = turn + len(batch), max(longest_s, time.monotonic() - started_s)
+        return turn, longest_s
+
+    written = await asyncio.gather(*(write(writer) for writer in range(8)))
+
+    count, longest_s = sum(turn for turn, _ in written), max(longest for _, longest in written)
+    print(f"{count} transactions of 8 writers in 30 s; the longest call took {longest_s:.2f} s")
+    assert await keeper.audit() == count
+    assert min(turn for turn, _ in written) > 0
+    assert longest_s < 5.0
 
 
 async def test_lg_12_ledgers_of_two_tenants_are_posted_to_at_the_same_time(ledger_database):
