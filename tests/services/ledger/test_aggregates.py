@@ -329,3 +329,15 @@ async def test_pages_as_of_a_time_that_has_passed_tell_of_one_moment(office: Off
     nets = [int(each.net_debits_minor) for each in first.groups]
     nets += [int(each.net_debits_minor) async for each in rest]
     assert nets == [5, 0, -5, 0, 0]
+
+
+async def test_every_entry_knows_when_its_transaction_took_place(keeper):
+    late = dataclasses.replace(transfer("late", "a:b", "a", 5), effective_us=NOW_US - 10)
+    await keeper.post(late, transfer("now", "a:b", "a", 7))
+
+    def times(connection: sa.Connection) -> list[tuple[int, int]]:
+        query = f"SELECT sequence, effective_us FROM ledger_entries WHERE tenant_id = '{keeper.tenant_id}'"
+        return sorted(tuple(row) for row in connection.exec_driver_sql(query))
+
+    found = await keeper.database.read(times)
+    assert found == [(1, NOW_US - 10)] * 2 + [(2, NOW_US)] * 2

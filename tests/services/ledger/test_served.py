@@ -1,5 +1,11 @@
 """The ledger in a whole server, called over gRPC by its own client and by plain stubs."""
 
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -92,3 +98,39 @@ async def test_plain_stubs_get_the_refusal_with_its_reason():
     assert info.reason == "UNBALANCED_TRANSACTION"
     assert dict(info.metadata) == {"currency_code": "EUR", "debits_minor": "5", "credits_minor": "4"}
     assert bad.field_violations[0].field == "transactions[0].entries"
+
+
+async def test_paths_and_groups_are_asked_for_over_http():
+    async with serve([SERVICE, RATES]) as served:
+        async with AsyncLedgerClient(served.grpc_address, key=KEY) as ledger:
+            await open_books(ledger)
+            await ledger.post_transactions(ledger_id="main", transactions=[sale("EUR", 7), sale("JPY", 3)])
+        balances = f"http://{served.http_address}/v1/ledgers/main/balances:aggregate"
+        asked = await _get(f"{balances}?account_path=cash:*&group_depth=1&page_size=2")
+        wrong = await _get(f"{balances}?account_path=cash*")
+        listed = await _get(f"http://{served.http_address}/v1/ledgers/main/accounts?accountPath=*:EUR")
+
+    groups = [
+        (each["accountPath"], each["currency"]["code"], each["netDebitsMinor"]) for each in asked["groups"]
+    ]
+    assert groups == [("cash", "EUR", "7"), ("cash", "JPY", "3")]
+    assert asked["nextPageToken"]
+    assert [each["accountId"] for each in listed["accounts"]] == ["cash:EUR", "sales:EUR"]
+    assert wrong["status"] == 400
+    assert "a wildcard is a whole segment" in wrong["detail"]
+
+
+async def _get(url: str) -> dict[str, Any]:
+    """The answer to a request of HTTP, problems too."""
+
+    def ask() -> bytes:
+        request = urllib.request.Request(url, headers={"authorization": f"Bearer {KEY}"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return bytes(response.read())
+        except urllib.error.HTTPError as problem:
+            with problem:
+                return problem.read()
+
+    answer: dict[str, Any] = json.loads(await asyncio.to_thread(ask))
+    return answer
