@@ -73,6 +73,15 @@ async def test_a_handler_of_the_wrong_kind_stops_start_up(tmp_path: Path) -> Non
         await app(tmp_path, ServiceType("echo", lambda _: echo.service(Wrong()))).start()
 
 
+async def test_a_handler_that_is_no_coroutine_stops_start_up_and_says_where_to_block(tmp_path: Path) -> None:
+    class Plain(echo.Handlers):
+        def Echo(self, request: Any, call: Any) -> Any:  # type: ignore[override]
+            return echo.EchoResponse()
+
+    with pytest.raises(PolicyError, match=r"Echo must be an async function.*await context\.threads\.run"):
+        await app(tmp_path, ServiceType("echo", lambda _: echo.service(Plain()))).start()
+
+
 async def test_what_failed_to_start_leaves_nothing_open(tmp_path: Path) -> None:
     stopped = []
 

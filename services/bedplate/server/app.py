@@ -23,6 +23,7 @@ from bedplate.server.parts import make_parts
 from bedplate.server.reflection import reflection_services
 from bedplate.server.service import Context, Process, Service, ServiceType
 from bedplate.server.table import methods_of
+from bedplate.server.threads import Threads
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
@@ -166,6 +167,7 @@ class App:
             page_tokens=PageTokens(self._page_key()),
             cache=parts.answers,
             process=Process(parts, self.methods),
+            threads=self._threads(),
         )
         layers = settings_layers(self.settings)
         for kind in self._types:
@@ -173,6 +175,12 @@ class App:
             self.services[kind.name] = service
             made = methods_of(service, parts, self.telemetry, strict=self._strict, layers=layers)
             self.methods.update(made)
+
+    def _threads(self) -> Threads:
+        threads = Threads()
+        threads.show(self.telemetry.registry)
+        self._opened.callback(threads.close)
+        return threads
 
     def _page_key(self) -> bytes:
         shared = self.settings.page_key_file

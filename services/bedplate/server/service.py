@@ -13,6 +13,8 @@ from bedplate.data import Database
 from bedplate.data.page import PageTokens
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.stage import Parts
+from bedplate.server.overrides import Overrides
+from bedplate.server.threads import Threads
 from bedplate.settings import Settings
 
 
@@ -40,10 +42,12 @@ class Process:
     Attributes:
         parts: What its stages are made with: what operators may change is in `parts.live`.
         methods: Its methods by full name; filled once all services are built.
+        overrides: Overrides of its policies.
     """
 
     parts: Parts
     methods: Mapping[str, Method]
+    overrides: Overrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Context:
         page_tokens: Makes and reads page tokens.
         cache: Keeps answers; to be told what is no longer true.
         process: For the admin service; None where there is no process.
+        threads: Runs functions that block.
     """
 
     settings: Settings
@@ -65,6 +70,7 @@ class Context:
     page_tokens: PageTokens
     cache: Answers = field(default_factory=Answers)
     process: Process | None = None
+    threads: Threads = field(default_factory=Threads)
 
 
 @dataclass(frozen=True, slots=True)

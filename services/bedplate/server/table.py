@@ -67,7 +67,11 @@ def handler_of(service: Service, descriptor: MethodDescriptor, name: str) -> Any
     right = inspect.isasyncgenfunction(handler) if streams else inspect.iscoroutinefunction(handler)
     if not right:
         kind = "an async generator (it must yield its responses)" if streams else "an async function"
-        raise PolicyError(f"The handler of {name} must be {kind}. Write in {of}: {_signature(descriptor)}")
+        blocks = " What blocks runs on a thread: await context.threads.run(work)."
+        raise PolicyError(
+            f"The handler of {name} must be {kind}. Write in {of}: {_signature(descriptor)}"
+            f"{'' if inspect.iscoroutinefunction(handler) or streams else blocks}"
+        )
     return handler
 
 
