@@ -64,6 +64,7 @@ def _read_requests(method: "MethodDescriptor", text: str) -> "list[Message]":
     from google.protobuf.message_factory import GetMessageClass
 
     from bedplate.client.ids import filled
+    from bedplate.contract.policy import resolve
     from bedplate.errors import Refusal
     from bedplate.gateway.json_decode import decoder
 
@@ -73,7 +74,7 @@ def _read_requests(method: "MethodDescriptor", text: str) -> "list[Message]":
     found = []
     for number, document in enumerate(documents, 1):
         try:
-            found.append(filled(decode(document)))
+            found.append(filled(decode(document), resolve(method)))
         except Refusal as refusal:
             where = f"line {number}: " if method.client_streaming else ""
             raise Stop(
