@@ -1,6 +1,7 @@
 """Overrides tighten at once and everywhere, end in time, survive a restart, and never loosen."""
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
@@ -36,12 +37,18 @@ class Process:
 
     def __init__(self, database: Database, clock: Clock, made: Made, *layers: Layer) -> None:
         self.made = made
+        self.number = count(1)
         self.overrides = Overrides(database, {made.method.name: made.method}, layers, clock=clock)
 
-    async def set(self, values: dict[str, Any], *, life_s: float = HOUR, target: str = "") -> str:
+    async def set(
+        self, values: dict[str, Any], *, life_s: float = HOUR, target: str = "", override_id: str = ""
+    ) -> str:
         options = parse_options(values, where="test")
         target = target or self.made.method.name
-        found = await self.overrides.set(target, options, life_s=life_s, note="why not", by="key:op")
+        override_id = override_id or f"o{next(self.number)}"
+        found = await self.overrides.set(
+            override_id, target, options, life_s=life_s, note="why not", by="key:op"
+        )
         return found.override_id
 
     async def reason(self) -> str:
@@ -164,6 +171,17 @@ async def test_what_makes_no_sense_is_refused_by_field(process: Process, values,
 
     assert refused.value.reason == "INVALID_REQUEST"
     assert [violation.field for violation in refused.value.violations] == [field]
+
+
+async def test_the_same_id_is_one_override_and_another_content_is_refused(process: Process):
+    await process.set(OFF, override_id="stop")
+    await process.set(OFF, override_id="stop")
+    with pytest.raises(Refusal) as refused:
+        await process.set({"deadline": {"max": "3s"}}, override_id="stop")
+
+    assert refused.value.reason == "OVERRIDE_EXISTS"
+    assert len(await process.overrides.list(after=(0, ""), limit=10)) == 1
+    assert process.made.method.policy.deadline_max_s == 20
 
 
 async def test_there_is_no_override_of_that_id(process: Process):

@@ -9,6 +9,7 @@ _COLUMNS = "override_id, target, options, note, set_by, create_time_us, expire_u
 _INSERT = sa.text(
     f"INSERT INTO bedplate_overrides ({_COLUMNS}) VALUES (:override_id, :target, :options, :note,"
     " :set_by, :create_time_us, :expire_us, '', NULL)"
+    " ON CONFLICT (override_id) DO NOTHING"
 )
 _ACTIVE = sa.text(
     f"SELECT {_COLUMNS} FROM bedplate_overrides WHERE clear_us IS NULL AND expire_us > :now_us"
@@ -53,10 +54,13 @@ class StoredOverride:
     clear_us: int | None = None
 
 
-def insert(connection: sa.Connection, override: StoredOverride) -> None:
-    """Add an override."""
+def insert(connection: sa.Connection, override: StoredOverride) -> StoredOverride:
+    """Add an override; the one that is there under its id, and no change, when there is one."""
     values: dict[str, Any] = {name: getattr(override, name) for name in StoredOverride.__slots__}
-    connection.execute(_INSERT, values)
+    if connection.execute(_INSERT, values).rowcount:
+        return override
+    row = connection.execute(_FIND, {"override_id": override.override_id}).one()
+    return StoredOverride(*row)
 
 
 def active(connection: sa.Connection, now_us: int) -> tuple[StoredOverride, ...]:

@@ -13,12 +13,13 @@ from bedplate.data.migrate import migrate
 from bedplate.data.page import PageTokens, load_or_create_key, load_shared_key
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.stage import OpenGate, Parts
-from bedplate.policy.file import settings_layers
+from bedplate.policy.file import check_targets, settings_layers
 from bedplate.records import tables
 from bedplate.server.builtin import builtin_methods
 from bedplate.server.channels import ContractsOf, open_channel, shipped_contracts
 from bedplate.server.health import Health
 from bedplate.server.lifecycle import Drain
+from bedplate.server.overrides import Overrides
 from bedplate.server.parts import make_parts
 from bedplate.server.reflection import reflection_services
 from bedplate.server.service import Context, Process, Service, ServiceType
@@ -47,6 +48,7 @@ class App:
     """
 
     database: Database
+    _overrides: Overrides
 
     def __init__(
         self,
@@ -136,22 +138,27 @@ class App:
             strict=self._strict,
         )
         self._opened.push_async_callback(parts.answers.close)
+        self._opened.push_async_callback(parts.quota.close)
         self._opened.callback(parts.load.watch().stop)
         self._build(parts)
         await asyncio.to_thread(migrate, self.database, tables.NAME, tables.SCHEMA)
         for kind in self._types:
             if kind.schema is not None:
                 await asyncio.to_thread(migrate, self.database, kind.name, kind.schema)
-        self._keep_records(parts)
+        await self._keep_records(parts)
         for service in self.services.values():
             await service.start()
             self._opened.push_async_callback(service.stop)
         await self._open_doors(parts, tls)
 
-    def _keep_records(self, parts: Parts) -> None:
+    async def _keep_records(self, parts: Parts) -> None:
         assert parts.outcomes is not None
+        assert parts.audit is not None
+        self._opened.push_async_callback(parts.audit.stop)
         parts.outcomes.start()
         self._opened.push_async_callback(parts.outcomes.stop)
+        await self._overrides.start()
+        self._opened.push_async_callback(self._overrides.stop)
 
     def _open_spans(self) -> None:
         if self.settings.otlp_endpoint:
@@ -160,21 +167,27 @@ class App:
             self._opened.push_async_callback(asyncio.to_thread, spans.close)
 
     def _build(self, parts: Parts) -> None:
+        layers = settings_layers(self.settings)
+        tightened: dict[str, Method] = {}
+        self._overrides = Overrides(self.database, tightened, layers)
         context = Context(
             settings=self.settings,
             database=self.database,
             channels=self,
             page_tokens=PageTokens(self._page_key()),
             cache=parts.answers,
-            process=Process(parts, self.methods),
+            process=Process(parts, self.methods, self._overrides),
             threads=self._threads(),
         )
-        layers = settings_layers(self.settings)
         for kind in self._types:
             service = kind.build(context)
             self.services[kind.name] = service
             made = methods_of(service, parts, self.telemetry, strict=self._strict, layers=layers)
             self.methods.update(made)
+            if not service.operates:
+                tightened.update(made)
+        methods = {s.descriptor.full_name: s.descriptor.methods_by_name for s in self.services.values()}
+        check_targets(layers, methods)
 
     def _threads(self) -> Threads:
         threads = Threads()

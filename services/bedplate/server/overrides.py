@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -61,11 +60,19 @@ class Overrides:
         self._looking: asyncio.Task[None] | None = None
 
     async def set(
-        self, target: str, options: policy_pb2.MethodPolicy, *, life_s: float, note: str, by: str
+        self,
+        override_id: str,
+        target: str,
+        options: policy_pb2.MethodPolicy,
+        *,
+        life_s: float,
+        note: str,
+        by: str,
     ) -> StoredOverride:
         """Put an override into force, here at once and in other processes a moment later.
 
         Args:
+            override_id: Its id. The same one again, with the same content, has no second effect.
             target: Full name of a service or a method of this process.
             options: What it sets.
             life_s: How long it lasts, seconds, at most LIFE_MAX_S.
@@ -73,13 +80,14 @@ class Overrides:
             by: The principal who sets it.
 
         Raises:
-            Refusal: INVALID_REQUEST (no such target, no option, no life), or
+            Refusal: INVALID_REQUEST (no such target, no option, no life),
+                OVERRIDE_EXISTS (another content under this id), or
                 OVERRIDE_REFUSED: it would loosen a contract; the metadata names
                 the line that forbids it.
         """
         now_us = self._clock()
         made = StoredOverride(
-            f"o{secrets.token_hex(6)}",
+            override_id,
             target,
             json_format.MessageToJson(options, indent=None),
             note,
@@ -89,10 +97,18 @@ class Overrides:
         )
         self._check(made, options, life_s)
         await self.refresh()
-        self._policies((*self._active, made), strict=made)
-        await self._database.transact(lambda connection: store.insert(connection, made))
+        known = [one for one in self._active if one.override_id == override_id]
+        if not known:
+            self._policies((*self._active, made), strict=made)
+        found = await self._database.transact(lambda connection: store.insert(connection, made))
+        if (found.target, found.options, found.note) != (made.target, made.options, made.note):
+            raise Refusal(
+                Kind.EXISTS,
+                "OVERRIDE_EXISTS",
+                f"There is another override {override_id}; choose another id.",
+            )
         await self.refresh()
-        return made
+        return found
 
     async def clear(self, override_id: str, *, by: str) -> StoredOverride:
         """End an override; one that has ended stays as it is.

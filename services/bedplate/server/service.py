@@ -13,6 +13,7 @@ from bedplate.data import Database
 from bedplate.data.page import PageTokens
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.stage import Parts
+from bedplate.server.overrides import Overrides
 from bedplate.server.threads import Threads
 from bedplate.settings import Settings
 
@@ -41,10 +42,12 @@ class Process:
     Attributes:
         parts: What its stages are made with: what operators may change is in `parts.live`.
         methods: Its methods by full name; filled once all services are built.
+        overrides: Overrides of its policies.
     """
 
     parts: Parts
     methods: Mapping[str, Method]
+    overrides: Overrides
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from bedplate.contract import reasons
 from bedplate.contract.policy import PolicyError
+from bedplate.contract.redact import has_sensitive
 from bedplate.pipeline.compile import Method, compile_method
 from bedplate.pipeline.failure import FailureMaker
 from bedplate.pipeline.order import OPERATOR_STAGES, STAGES
@@ -50,11 +51,16 @@ def methods_of(
             policy,
             handler,
             parts=parts,
-            recorder=Recorder(telemetry, policy.method),
+            recorder=Recorder(telemetry, policy.method, discreet=_is_discreet(descriptor)),
             failures=failures,
             stages=OPERATOR_STAGES if service.operates else STAGES,
         )
     return methods
+
+
+def _is_discreet(descriptor: MethodDescriptor) -> bool:
+    """Whether a call has requests with secrets that its record does not know any more when it ends."""
+    return descriptor.client_streaming and has_sensitive(descriptor.input_type)
 
 
 def handler_of(service: Service, descriptor: MethodDescriptor, name: str) -> Any:

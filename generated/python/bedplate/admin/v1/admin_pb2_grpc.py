@@ -59,6 +59,46 @@ class AdminServiceStub(object):
                 request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearFaultsRequest.SerializeToString,
                 response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearFaultsResponse.FromString,
                 _registered_method=True)
+        self.ExplainPolicy = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/ExplainPolicy',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ExplainPolicyRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ExplainPolicyResponse.FromString,
+                _registered_method=True)
+        self.SetOverride = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/SetOverride',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.SetOverrideRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.SetOverrideResponse.FromString,
+                _registered_method=True)
+        self.ListOverrides = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/ListOverrides',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListOverridesRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListOverridesResponse.FromString,
+                _registered_method=True)
+        self.ClearOverride = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/ClearOverride',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearOverrideRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearOverrideResponse.FromString,
+                _registered_method=True)
+        self.GrantRelation = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/GrantRelation',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.GrantRelationRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.GrantRelationResponse.FromString,
+                _registered_method=True)
+        self.RevokeRelation = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/RevokeRelation',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.RevokeRelationRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.RevokeRelationResponse.FromString,
+                _registered_method=True)
+        self.ListAuditRecords = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/ListAuditRecords',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListAuditRecordsRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListAuditRecordsResponse.FromString,
+                _registered_method=True)
+        self.InvalidateCache = channel.unary_unary(
+                '/bedplate.admin.v1.AdminService/InvalidateCache',
+                request_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.InvalidateCacheRequest.SerializeToString,
+                response_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.InvalidateCacheResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -107,6 +147,82 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainPolicy(self, request, context):
+        """Policies.
+
+        Tells the policy in force for a method: each value, who set it, who keeps it
+        and what would change it. Refuses with NOT_FOUND TARGET_NOT_FOUND (the
+        process has no such method).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetOverride(self, request, context):
+        """Tightens the policy of a method or a service for a while, in this process at
+        once and in all others on its database within 2 s. It is kept in the
+        database: it outlives the process, and who set it stays on record. The same
+        id again, with the same content, answers the override as it is now. Refuses
+        with INVALID_ARGUMENT INVALID_REQUEST (no such target, no option, an option
+        that takes effect at start only, a life out of its bounds), ALREADY_EXISTS
+        OVERRIDE_EXISTS (another content under this id), FAILED_PRECONDITION
+        OVERRIDE_REFUSED (it would loosen the contract; the metadata names the line
+        that forbids it).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverrides(self, request, context):
+        """Lists the overrides that were ever set, in that order. Refuses with the
+        platform's PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearOverride(self, request, context):
+        """Ends an override; one that has ended stays as it is. Refuses with NOT_FOUND
+        OVERRIDE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantRelation(self, request, context):
+        """Relations and records.
+
+        Gives a principal of the caller's tenant a relation to an object; to have it
+        already is no mistake. Refuses with nothing of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeRelation(self, request, context):
+        """Takes a relation away; not to have it is no mistake. Refuses with nothing of
+        its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditRecords(self, request, context):
+        """Lists the audit records of the caller's tenant, the oldest first. Refuses
+        with the platform's PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InvalidateCache(self, request, context):
+        """Forgets the answers that this process keeps of a method, of all tenants.
+        Refuses with NOT_FOUND TARGET_NOT_FOUND (the process has no such method).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +245,46 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ClearFaults,
                     request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearFaultsRequest.FromString,
                     response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearFaultsResponse.SerializeToString,
+            ),
+            'ExplainPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPolicy,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ExplainPolicyRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ExplainPolicyResponse.SerializeToString,
+            ),
+            'SetOverride': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetOverride,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.SetOverrideRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.SetOverrideResponse.SerializeToString,
+            ),
+            'ListOverrides': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverrides,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListOverridesRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListOverridesResponse.SerializeToString,
+            ),
+            'ClearOverride': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearOverride,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearOverrideRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearOverrideResponse.SerializeToString,
+            ),
+            'GrantRelation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantRelation,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.GrantRelationRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.GrantRelationResponse.SerializeToString,
+            ),
+            'RevokeRelation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeRelation,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.RevokeRelationRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.RevokeRelationResponse.SerializeToString,
+            ),
+            'ListAuditRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditRecords,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListAuditRecordsRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.ListAuditRecordsResponse.SerializeToString,
+            ),
+            'InvalidateCache': grpc.unary_unary_rpc_method_handler(
+                    servicer.InvalidateCache,
+                    request_deserializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.InvalidateCacheRequest.FromString,
+                    response_serializer=bedplate_dot_admin_dot_v1_dot_admin__pb2.InvalidateCacheResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -244,6 +400,222 @@ class AdminService(object):
             '/bedplate.admin.v1.AdminService/ClearFaults',
             bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearFaultsRequest.SerializeToString,
             bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/ExplainPolicy',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ExplainPolicyRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ExplainPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetOverride(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/SetOverride',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.SetOverrideRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.SetOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverrides(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/ListOverrides',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ListOverridesRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ListOverridesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearOverride(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/ClearOverride',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearOverrideRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ClearOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantRelation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/GrantRelation',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.GrantRelationRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.GrantRelationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeRelation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/RevokeRelation',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.RevokeRelationRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.RevokeRelationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/ListAuditRecords',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ListAuditRecordsRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.ListAuditRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InvalidateCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bedplate.admin.v1.AdminService/InvalidateCache',
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.InvalidateCacheRequest.SerializeToString,
+            bedplate_dot_admin_dot_v1_dot_admin__pb2.InvalidateCacheResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,50 @@ class AdminServiceStub:
     """
     ClearFaults: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ClearFaultsRequest, _admin_pb2.ClearFaultsResponse]
     """Ends all faults. Refuses with nothing of its own."""
+    ExplainPolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExplainPolicyRequest, _admin_pb2.ExplainPolicyResponse]
+    """Policies.
+
+    Tells the policy in force for a method: each value, who set it, who keeps it
+    and what would change it. Refuses with NOT_FOUND TARGET_NOT_FOUND (the
+    process has no such method).
+    """
+    SetOverride: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetOverrideRequest, _admin_pb2.SetOverrideResponse]
+    """Tightens the policy of a method or a service for a while, in this process at
+    once and in all others on its database within 2 s. It is kept in the
+    database: it outlives the process, and who set it stays on record. The same
+    id again, with the same content, answers the override as it is now. Refuses
+    with INVALID_ARGUMENT INVALID_REQUEST (no such target, no option, an option
+    that takes effect at start only, a life out of its bounds), ALREADY_EXISTS
+    OVERRIDE_EXISTS (another content under this id), FAILED_PRECONDITION
+    OVERRIDE_REFUSED (it would loosen the contract; the metadata names the line
+    that forbids it).
+    """
+    ListOverrides: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverridesRequest, _admin_pb2.ListOverridesResponse]
+    """Lists the overrides that were ever set, in that order. Refuses with the
+    platform's PAGE_TOKEN_INVALID.
+    """
+    ClearOverride: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ClearOverrideRequest, _admin_pb2.ClearOverrideResponse]
+    """Ends an override; one that has ended stays as it is. Refuses with NOT_FOUND
+    OVERRIDE_NOT_FOUND.
+    """
+    GrantRelation: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GrantRelationRequest, _admin_pb2.GrantRelationResponse]
+    """Relations and records.
+
+    Gives a principal of the caller's tenant a relation to an object; to have it
+    already is no mistake. Refuses with nothing of its own.
+    """
+    RevokeRelation: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeRelationRequest, _admin_pb2.RevokeRelationResponse]
+    """Takes a relation away; not to have it is no mistake. Refuses with nothing of
+    its own.
+    """
+    ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAuditRecordsRequest, _admin_pb2.ListAuditRecordsResponse]
+    """Lists the audit records of the caller's tenant, the oldest first. Refuses
+    with the platform's PAGE_TOKEN_INVALID.
+    """
+    InvalidateCache: _grpc.UnaryUnaryMultiCallable[_admin_pb2.InvalidateCacheRequest, _admin_pb2.InvalidateCacheResponse]
+    """Forgets the answers that this process keeps of a method, of all tenants.
+    Refuses with NOT_FOUND TARGET_NOT_FOUND (the process has no such method).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -96,6 +140,50 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ClearFaults: _aio.UnaryUnaryMultiCallable[_admin_pb2.ClearFaultsRequest, _admin_pb2.ClearFaultsResponse]  # type: ignore[assignment]
     """Ends all faults. Refuses with nothing of its own."""
+    ExplainPolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExplainPolicyRequest, _admin_pb2.ExplainPolicyResponse]  # type: ignore[assignment]
+    """Policies.
+
+    Tells the policy in force for a method: each value, who set it, who keeps it
+    and what would change it. Refuses with NOT_FOUND TARGET_NOT_FOUND (the
+    process has no such method).
+    """
+    SetOverride: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetOverrideRequest, _admin_pb2.SetOverrideResponse]  # type: ignore[assignment]
+    """Tightens the policy of a method or a service for a while, in this process at
+    once and in all others on its database within 2 s. It is kept in the
+    database: it outlives the process, and who set it stays on record. The same
+    id again, with the same content, answers the override as it is now. Refuses
+    with INVALID_ARGUMENT INVALID_REQUEST (no such target, no option, an option
+    that takes effect at start only, a life out of its bounds), ALREADY_EXISTS
+    OVERRIDE_EXISTS (another content under this id), FAILED_PRECONDITION
+    OVERRIDE_REFUSED (it would loosen the contract; the metadata names the line
+    that forbids it).
+    """
+    ListOverrides: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverridesRequest, _admin_pb2.ListOverridesResponse]  # type: ignore[assignment]
+    """Lists the overrides that were ever set, in that order. Refuses with the
+    platform's PAGE_TOKEN_INVALID.
+    """
+    ClearOverride: _aio.UnaryUnaryMultiCallable[_admin_pb2.ClearOverrideRequest, _admin_pb2.ClearOverrideResponse]  # type: ignore[assignment]
+    """Ends an override; one that has ended stays as it is. Refuses with NOT_FOUND
+    OVERRIDE_NOT_FOUND.
+    """
+    GrantRelation: _aio.UnaryUnaryMultiCallable[_admin_pb2.GrantRelationRequest, _admin_pb2.GrantRelationResponse]  # type: ignore[assignment]
+    """Relations and records.
+
+    Gives a principal of the caller's tenant a relation to an object; to have it
+    already is no mistake. Refuses with nothing of its own.
+    """
+    RevokeRelation: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeRelationRequest, _admin_pb2.RevokeRelationResponse]  # type: ignore[assignment]
+    """Takes a relation away; not to have it is no mistake. Refuses with nothing of
+    its own.
+    """
+    ListAuditRecords: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAuditRecordsRequest, _admin_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
+    """Lists the audit records of the caller's tenant, the oldest first. Refuses
+    with the platform's PAGE_TOKEN_INVALID.
+    """
+    InvalidateCache: _aio.UnaryUnaryMultiCallable[_admin_pb2.InvalidateCacheRequest, _admin_pb2.InvalidateCacheResponse]  # type: ignore[assignment]
+    """Forgets the answers that this process keeps of a method, of all tenants.
+    Refuses with NOT_FOUND TARGET_NOT_FOUND (the process has no such method).
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Operates a process.
@@ -149,5 +237,97 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ClearFaultsResponse, _abc.Awaitable[_admin_pb2.ClearFaultsResponse]]:
         """Ends all faults. Refuses with nothing of its own."""
+
+    @_abc_1.abstractmethod
+    def ExplainPolicy(
+        self,
+        request: _admin_pb2.ExplainPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ExplainPolicyResponse, _abc.Awaitable[_admin_pb2.ExplainPolicyResponse]]:
+        """Policies.
+
+        Tells the policy in force for a method: each value, who set it, who keeps it
+        and what would change it. Refuses with NOT_FOUND TARGET_NOT_FOUND (the
+        process has no such method).
+        """
+
+    @_abc_1.abstractmethod
+    def SetOverride(
+        self,
+        request: _admin_pb2.SetOverrideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SetOverrideResponse, _abc.Awaitable[_admin_pb2.SetOverrideResponse]]:
+        """Tightens the policy of a method or a service for a while, in this process at
+        once and in all others on its database within 2 s. It is kept in the
+        database: it outlives the process, and who set it stays on record. The same
+        id again, with the same content, answers the override as it is now. Refuses
+        with INVALID_ARGUMENT INVALID_REQUEST (no such target, no option, an option
+        that takes effect at start only, a life out of its bounds), ALREADY_EXISTS
+        OVERRIDE_EXISTS (another content under this id), FAILED_PRECONDITION
+        OVERRIDE_REFUSED (it would loosen the contract; the metadata names the line
+        that forbids it).
+        """
+
+    @_abc_1.abstractmethod
+    def ListOverrides(
+        self,
+        request: _admin_pb2.ListOverridesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListOverridesResponse, _abc.Awaitable[_admin_pb2.ListOverridesResponse]]:
+        """Lists the overrides that were ever set, in that order. Refuses with the
+        platform's PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ClearOverride(
+        self,
+        request: _admin_pb2.ClearOverrideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ClearOverrideResponse, _abc.Awaitable[_admin_pb2.ClearOverrideResponse]]:
+        """Ends an override; one that has ended stays as it is. Refuses with NOT_FOUND
+        OVERRIDE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GrantRelation(
+        self,
+        request: _admin_pb2.GrantRelationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GrantRelationResponse, _abc.Awaitable[_admin_pb2.GrantRelationResponse]]:
+        """Relations and records.
+
+        Gives a principal of the caller's tenant a relation to an object; to have it
+        already is no mistake. Refuses with nothing of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeRelation(
+        self,
+        request: _admin_pb2.RevokeRelationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RevokeRelationResponse, _abc.Awaitable[_admin_pb2.RevokeRelationResponse]]:
+        """Takes a relation away; not to have it is no mistake. Refuses with nothing of
+        its own.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditRecords(
+        self,
+        request: _admin_pb2.ListAuditRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListAuditRecordsResponse, _abc.Awaitable[_admin_pb2.ListAuditRecordsResponse]]:
+        """Lists the audit records of the caller's tenant, the oldest first. Refuses
+        with the platform's PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def InvalidateCache(
+        self,
+        request: _admin_pb2.InvalidateCacheRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.InvalidateCacheResponse, _abc.Awaitable[_admin_pb2.InvalidateCacheResponse]]:
+        """Forgets the answers that this process keeps of a method, of all tenants.
+        Refuses with NOT_FOUND TARGET_NOT_FOUND (the process has no such method).
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

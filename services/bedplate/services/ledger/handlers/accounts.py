@@ -8,7 +8,7 @@ from bedplate.pipeline.call import Call
 from bedplate.services.ledger import closing, domain, messages
 from bedplate.services.ledger.domain import Account, AccountType, Ledger
 from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
-from bedplate.services.ledger.paging import page_of
+from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import books
 
 

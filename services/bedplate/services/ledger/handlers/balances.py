@@ -11,7 +11,7 @@ from bedplate.services.ledger.aggregation import add_up
 from bedplate.services.ledger.domain import Balance
 from bedplate.services.ledger.expiry import current_balances
 from bedplate.services.ledger.handlers.desk import Desk, require_head
-from bedplate.services.ledger.paging import page_of
+from bedplate.server.paging import page_of
 from bedplate.services.ledger.rates import Converted
 from bedplate.services.ledger.store import books, history
 from bedplate.services.ledger.store.aggregate import Scope

@@ -8,7 +8,7 @@ from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.pipeline.call import Call
 from bedplate.services.ledger import domain, messages
 from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
-from bedplate.services.ledger.paging import page_of
+from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import journal
 
 # Entries that one unit of work reads for a stream; between two of them no

@@ -9,7 +9,7 @@ from bedplate.services.ledger import domain, expiry, hold_messages, holding, mes
 from bedplate.services.ledger.domain import Head, Hold, HoldState, Outcome
 from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
 from bedplate.services.ledger.naming import renamed
-from bedplate.services.ledger.paging import page_of
+from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import holds
 
 # How requests call the parts of the transaction that a hold is judged as.

@@ -9,7 +9,7 @@ from bedplate.services.ledger import domain, messages, posting
 from bedplate.services.ledger.domain import Head, Outcome
 from bedplate.services.ledger.handlers.desk import Desk, require_head
 from bedplate.services.ledger.naming import renamed
-from bedplate.services.ledger.paging import page_of
+from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import journal
 
 # How the request of a reversal calls the parts of the transaction that it makes.
