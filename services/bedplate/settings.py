@@ -31,6 +31,7 @@ COMMAND_VARIABLES = {
 # Kubernetes puts such variables into every pod when a service is called bedplate.
 _KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
 _DATABASE_URL = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://.|sqlite:///(?!:memory:).")
+_VALKEY_URL = re.compile(r"(valkeys?|rediss?|unix)://.")
 _NOUN = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -209,6 +210,13 @@ class Settings(BaseSettings):
         return (
             [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("valkey_url")
+    @classmethod
+    def _check_valkey_url(cls, value: str) -> str:
+        if value and not _VALKEY_URL.match(value):
+            raise ValueError("write it as valkey://user:password@host:6379/0 or unix:///path")
+        return value
 
     @field_validator("upstreams", mode="before")
     @classmethod

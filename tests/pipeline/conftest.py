@@ -75,7 +75,7 @@ class Bench:
             method=self.methods[method].name,
             door=options.pop("door", "grpc"),
             decode=echo.EchoRequest.FromString,
-            peer="ipv4:127.0.0.1:1",
+            peer=options.pop("peer", "ipv4:127.0.0.1:1"),
             metadata=metadata | options.pop("metadata", {}),
             **options,
         )

@@ -59,7 +59,6 @@ def test_the_services_default_counts_where_the_method_is_silent() -> None:
     ("option", "path"),
     [
         ("idempotency: IDEMPOTENCY_READ_ONLY hedge { max_attempts: 2 }", "hedge"),
-        ("rate { per_second: 5 }", "rate"),
     ],
 )
 @pytest.mark.parametrize("where", ["method", "service"])

@@ -17,6 +17,7 @@ def test_the_stages_stand_in_the_order_of_the_contract(bench: Bench) -> None:
         "drain",
         "shed",
         "labels",
+        "address",
         "authenticate",
         "authorise",
         "feasible",

@@ -122,7 +122,11 @@ class Method:
         Raises:
             PolicyError: A stage cannot keep what the policy promises; nothing is changed.
         """
-        self._chain = self._compile(policy)
+        try:
+            self._chain = self._compile(policy)
+        except PolicyError:
+            self._compile(self.policy)  # what stages claimed in Parts is theirs again
+            raise
 
     def _compile(self, policy: MethodPolicy) -> Chain:
         made = (compile(policy, self._parts) for compile in self._stages)

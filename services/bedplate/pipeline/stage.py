@@ -14,6 +14,7 @@ from bedplate.pipeline.call import Call
 from bedplate.pipeline.load.load import Load
 from bedplate.pipeline.timing import Timings
 from bedplate.policy.live import Live
+from bedplate.quota.quota import Quota
 from bedplate.records.outcomes import Outcomes
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Parts:
         live: What operators have set while the process runs.
         outcomes: Outcomes of calls, for those who repeat them; None: there is no database.
         answers: Answers that are kept for a while.
+        quota: How often callers may call.
         strict: Whether a response that breaks its contract is answered as the bug it is.
     """
 
@@ -101,6 +103,7 @@ class Parts:
     live: Live = field(default_factory=Live)
     outcomes: Outcomes | None = None
     answers: Answers = field(default_factory=Answers)
+    quota: Quota = field(default_factory=Quota)
     strict: bool = False
 
 

@@ -29,6 +29,7 @@ ENFORCED = {
     "criticality": "server; handed on by the client",
     "concurrency": "server",
     "cache": "server, gateway (cache-control)",
+    "rate": "server",
     "limits": "server, gateway",
     "visibility": "gateway, OpenAPI",
     "calls": "linter",

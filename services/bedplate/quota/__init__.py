@@ -1,1 +1,1 @@
-"""How often callers may call: buckets in memory or in Valkey."""
+"""How often one caller may call: token buckets of this process, or of all processes on one Valkey."""

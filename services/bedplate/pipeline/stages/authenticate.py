@@ -14,13 +14,23 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
     """Set the call's principal; None for a method that anyone may call."""
     if policy.auth is not None and policy.auth.anonymous:
         return None
-    authenticate = parts.authenticator.authenticate
+    authenticate, failed = parts.authenticator.authenticate, parts.quota.addresses.fail
 
     async def wait(call: Call, found: Awaitable[Principal]) -> None:
-        call.principal = await found
+        try:
+            call.principal = await found
+        except Refusal as refusal:
+            if refusal.kind is Kind.UNKNOWN_CALLER:
+                failed(call.peer)
+            raise
 
     def enter(call: Call) -> Awaitable[None] | None:
-        found = authenticate(_credential(call))
+        try:
+            found = authenticate(_credential(call))
+        except Refusal as refusal:
+            if refusal.kind is Kind.UNKNOWN_CALLER:
+                failed(call.peer)
+            raise
         if isinstance(found, Principal):
             call.principal = found
             return None
