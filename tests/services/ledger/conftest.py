@@ -1,5 +1,6 @@
 """What tests of the ledger share."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from bedplate.data.migrate import migrate
 from bedplate.services.ledger.service import SERVICE
 from bedplate.services.rates.service import SERVICE as RATES
 from bedplate.testing.databases import PostgresServer, sqlite_url
+from tests.services.ledger.exchange import Records, export, full
 from tests.services.ledger.office import Office
 
 
@@ -91,3 +93,17 @@ async def sqlite_office(tmp_path: Path) -> AsyncIterator[Office]:
     yield made
     made.telemetry.log.close()
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Records]:
+    """A SQLite database, and the records of a ledger in it with one of everything."""
+    url = migrated(sqlite_url(tmp_path_factory.mktemp("exported")))
+
+    async def make() -> Records:
+        database = Database.open(url)
+        records = await export(await full(database))
+        await database.close()
+        return records
+
+    return url, asyncio.run(make())

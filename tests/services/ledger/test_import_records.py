@@ -15,53 +15,10 @@ from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.services.ledger.chain import canonical, seal
 from bedplate.services.ledger.domain import HoldState
 from bedplate.services.ledger.store import holds
-from bedplate.testing.databases import sqlite_url
-from tests.services.ledger.bookkeeping import JPY, NOW_US, Bookkeeper, account, transfer
-from tests.services.ledger.conftest import migrated
-from tests.services.ledger.exchange import as_bytes, export, forged, restore, take
+from tests.services.ledger.bookkeeping import NOW_US, Bookkeeper, transfer
+from tests.services.ledger.exchange import Records, as_bytes, export, forged, full, restore, take
 
-Records = list[pb.LedgerRecord]
 Forge = Callable[[Records], Any]
-
-
-async def full(database: Database) -> Bookkeeper:
-    """A ledger with one of everything."""
-    keeper = await Bookkeeper(database).open(
-        account("bank"),
-        account("cash"),
-        account("old"),
-        account("purse", limit="debits"),
-        account("yen", JPY),
-    )
-    await keeper.post(transfer("tx-1", "bank", "purse", 100), now_us=NOW_US + 1)
-    await keeper.post(transfer("tx-2", "bank", "cash", 5), now_us=NOW_US + 1)
-    await keeper.reverse("tx-2", "tx-3", now_us=NOW_US + 2)
-    await keeper.hold("hold-1", "purse", "bank", 30, now_us=NOW_US + 10)
-    await keeper.hold("hold-2", "purse", "bank", 20, expire_us=NOW_US + 40, now_us=NOW_US + 20)
-    await keeper.hold("hold-3", "purse", "bank", 10, now_us=NOW_US + 25)
-    await keeper.capture("hold-1", "tx-4", 25, now_us=NOW_US + 30)
-    with pytest.raises(Refusal):
-        await keeper.post(transfer("tx-5", "purse", "cash", 90), now_us=NOW_US + 35)
-    with pytest.raises(Refusal):
-        await keeper.hold("hold-4", "purse", "cash", 90, now_us=NOW_US + 36)
-    await keeper.release("hold-3", now_us=NOW_US + 37)
-    await keeper.hold("hold-5", "purse", "bank", 1, expire_us=NOW_US + 900, now_us=NOW_US + 38)
-    await keeper.close("old", now_us=NOW_US + 50)
-    return keeper
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Records]:
-    """A SQLite database, and the records of a ledger in it with one of everything."""
-    url = migrated(sqlite_url(tmp_path_factory.mktemp("exported")))
-
-    async def make() -> Records:
-        database = Database.open(url)
-        records = await export(await full(database))
-        await database.close()
-        return records
-
-    return url, asyncio.run(make())
 
 
 @pytest.fixture

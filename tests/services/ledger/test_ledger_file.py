@@ -18,10 +18,9 @@ from bedplate.testing.databases import sqlite_url
 from tests.faults.platform import Platform
 from tests.services.ledger.bookkeeping import NOW_US, Bookkeeper, account, transfer
 from tests.services.ledger.conftest import migrated
-from tests.services.ledger.exchange import as_bytes, export, forged
+from tests.services.ledger.exchange import as_bytes, export, forged, full
 from tests.services.ledger.journal.importing import Importer
 from tests.services.ledger.journal.test_faults import fill, small_disk
-from tests.services.ledger.test_import_records import full
 
 TRANSACTIONS = 4_000
 TRANSACTIONS_SOAK = 40_000
