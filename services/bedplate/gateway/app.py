@@ -237,7 +237,7 @@ class Gateway:
                 "trace_id": call.trace_id,
                 "error_id": call.error_id,
                 "error": type(error).__name__,
-                "traceback": scrub("".join(traceback.format_exception(error))[-TRACEBACK_MAX:], message),
+                "traceback": scrub("".join(traceback.format_exception(error)), message)[-TRACEBACK_MAX:],
             },
         )
         return failure

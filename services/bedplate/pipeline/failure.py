@@ -13,7 +13,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from bedplate.client.errors import CallError
 from bedplate.contract import reasons
 from bedplate.contract.reasons import Reason
-from bedplate.errors import Kind, Refusal
+from bedplate.contract.redact import has_sensitive, scrub
+from bedplate.errors import Kind, Refusal, Violation
 from bedplate.pipeline.call import Call
 
 # The sentence of a fault. What happened is in the log, under the error id.
@@ -105,6 +106,8 @@ class FailureMaker:
         return self._fault(call)
 
     def _from_refusal(self, refusal: Refusal, call: Call) -> Failure:
+        if call.request is not None and has_sensitive(call.request.DESCRIPTOR):
+            refusal = _discreet(refusal, call.request)
         declared = self._declared.get(refusal.reason)
         if (declared is None or declared.code != refusal.kind.value) and self._strict:
             return self._fault(
@@ -166,6 +169,20 @@ class FailureMaker:
         )
         request_info = error_details_pb2.RequestInfo(request_id=call.error_id)
         return Failure(make_status("INTERNAL", sentence, [info, request_info]), reason="INTERNAL", fault=True)
+
+
+def _discreet(refusal: Refusal, request: Message) -> Refusal:
+    """The refusal without what sensitive fields of the request hold: answers are logged and shown by many."""
+    return Refusal(
+        refusal.kind,
+        refusal.reason,
+        scrub(refusal.sentence, request),
+        violations=[
+            Violation(scrub(v.field, request), scrub(v.sentence, request), v.rule) for v in refusal.violations
+        ],
+        retry_after_s=refusal.retry_after_s,
+        **{name: scrub(value, request) for name, value in refusal.facts.items()},
+    )
 
 
 def make_status(code: str, sentence: str, details: list[Message]) -> status_pb2.Status:

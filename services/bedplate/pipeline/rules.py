@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.behaviour import is_required
 from buf.validate import validate_pb2
 
 # Says whether a value plainly keeps its rules.
@@ -144,12 +144,6 @@ def _all(
         return True
 
     return keeps
-
-
-def is_required(field: FieldDescriptor) -> bool:
-    """Whether the contract says that the field must be set."""
-    behaviours: Any = field_behavior_pb2.field_behavior
-    return bool(field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[behaviours])
 
 
 def _anything(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.messages import reached_from
 from bedplate.contract.policy import MethodPolicy, PolicyError, service_policy
 from bedplate.policy.layers import Layer, in_force
 from bedplate.v1 import policy_pb2
@@ -42,7 +43,7 @@ ENFORCED = {
 NOT_YET_VALUES: dict[tuple[str, int], str] = {}
 
 # Fields of FieldPolicy that are kept, and of ServicePolicy.
-ENFORCED_FIELD = {"sensitive": "logs, traces, error texts", "client_id": "client"}
+ENFORCED_FIELD = {"sensitive": "logs, traces, error texts, audit", "client_id": "client"}
 ENFORCED_SERVICE = {"defaults", "owner", "tier", "retry_budget"}
 
 
@@ -72,7 +73,7 @@ def check_method(method: MethodDescriptor, layers: Iterable[Layer] = ()) -> Meth
             'auth: {all_scopes: "<noun>.read"}, or auth: {anonymous: true}.'
         )
     for message in (method.input_type, method.output_type):
-        _check_fields(policy.method, message, set())
+        _check_fields(policy.method, message)
     _check_service(method)
     return policy
 
@@ -110,16 +111,11 @@ def _check_service(method: MethodDescriptor) -> None:
             )
 
 
-def _check_fields(method: str, message: Descriptor, seen: set[str]) -> None:
-    if message.full_name in seen:
-        return
-    seen.add(message.full_name)
-    for field in message.fields:
+def _check_fields(method: str, message: Descriptor) -> None:
+    for field in (field for found in reached_from(message) for field in found.fields):
         for option, _ in field.GetOptions().Extensions[policy_pb2.field].ListFields():
             if option.name not in ENFORCED_FIELD:
                 raise PolicyError(
                     f"{method}: the field {field.full_name} sets the option {option.name}, which bedplate "
                     f"{version('bedplate')} does not enforce."
                 )
-        if field.message_type is not None:
-            _check_fields(method, field.message_type, seen)

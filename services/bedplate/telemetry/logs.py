@@ -18,6 +18,9 @@ from typing import IO, Any
 
 import orjson
 
+from bedplate.contract.redact import scrub
+from bedplate.contract.scope import CURRENT
+
 # Lines wait at most this long, seconds.
 FLUSH_S = 0.25
 # Records are turned into lines this many at a time: code that runs 64 times in a
@@ -178,7 +181,9 @@ class BridgeHandler(logging.Handler):
         """Write one record."""
         # grpcio fills its messages with what callers sent, such as a key that it could not read.
         message = str(record.msg) if record.name.startswith("grpc") else record.getMessage()
-        fields: dict[str, Any] = {"logger": record.name, "message": message}
+        # A handler may have put its request, or a part of it, into the message.
+        request = getattr(CURRENT.get(), "request", None)
+        fields: dict[str, Any] = {"logger": record.name, "message": scrub(message, request)}
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
         self._writer.write(record.levelname.lower(), "library", fields)

@@ -105,10 +105,16 @@ class Recorder:
     some calls later, many at once (see logs.BATCH).
     """
 
-    def __init__(self, telemetry: Telemetry, method: str) -> None:
+    def __init__(self, telemetry: Telemetry, method: str, *, discreet: bool = False) -> None:
+        """Prepare to record a method; `discreet`: what exceptions say of themselves is left out of the log.
+
+        For methods with more requests than the last one, which alone is known
+        when a call ends, and whose requests have sensitive fields.
+        """
         self._telemetry = telemetry
         self._method = method
         self._log = telemetry.log
+        self._discreet = discreet
         self._cells: dict[tuple[str, str], Cell] = {}
         self._tally = telemetry.calls.tally(method)
 
@@ -141,7 +147,7 @@ class Recorder:
         line: dict[str, Any] = {"time": at, "level": "info", "event": "call"}
         line.update(_call_fields(call, code, reason, duration_s))
         if cause is not None:
-            line.update(level="error", event="fault", **_fault(call, cause))
+            line.update(level="error", event="fault", **_fault(call, cause, discreet=self._discreet))
             call.request = None
         return line
 
@@ -171,12 +177,15 @@ def _call_fields(call: RecordedCall, code: str, reason: str, duration_s: float) 
     return fields
 
 
-def _fault(call: RecordedCall, cause: BaseException) -> dict[str, Any]:
-    text = "".join(traceback.format_exception(cause))[-TRACEBACK_MAX:]
+def _fault(call: RecordedCall, cause: BaseException, *, discreet: bool) -> dict[str, Any]:
+    text = "".join(
+        traceback.format_tb(cause.__traceback__) if discreet else traceback.format_exception(cause)
+    )
     fields: dict[str, Any] = {
         "error_id": call.error_id,
         "error": type(cause).__name__,
-        "traceback": scrub(text, call.request),
+        # What is cut in two by the limit would not be found, so the limit comes last.
+        "traceback": scrub(text, call.request)[-TRACEBACK_MAX:],
     }
     if call.request is not None:
         fields["request"] = redacted(call.request)

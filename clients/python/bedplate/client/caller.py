@@ -21,6 +21,7 @@ from bedplate.client.channel import Channel
 from bedplate.client.errors import GONE_SENTENCE, CallError, Cancelled, Unavailable, from_rpc_error
 from bedplate.contract.policy import MethodPolicy, resolve
 from bedplate.contract.promises import Deprecation
+from bedplate.contract.redact import has_sensitive
 
 # Rounds of a call that servers refuse before it starts, above the retries of
 # gRPC core, while its deadline allows. Core counts such refusals against the
@@ -56,6 +57,7 @@ class Rpc:
         self.response_class: type[Message] = GetMessageClass(method.output_type)
         self.streams_requests: bool = method.client_streaming
         self.streams_responses: bool = method.server_streaming
+        self.discreet = has_sensitive(method.input_type)
         self.fills_ids = ids.plan(method.input_type) is not None or ids.has_key(self.policy)
         kinds = {False: "unary", True: "stream"}
         make = getattr(channel, f"{kinds[self.streams_requests]}_{kinds[self.streams_responses]}")
@@ -90,7 +92,8 @@ class Rpc:
             try:
                 return self.request_class(**named)
             except (TypeError, ValueError) as error:
-                raise self._misfit(named, error) from error
+                # What protobuf says of a value may show it.
+                raise self._misfit(named, error) from (None if self.discreet else error)
         if named:
             raise TypeError(f"{self.name}: give the request, or its fields ({', '.join(named)}), not both")
         return self.check(given)
@@ -107,9 +110,8 @@ class Rpc:
             try:
                 self.request_class(**{name: value})
             except (TypeError, ValueError) as cause:
-                return type(cause)(
-                    f"{self.name}: {name} cannot be a {type(value).__name__} like this: {cause}"
-                )
+                what = f"{self.name}: {name} cannot be a {type(value).__name__} like this"
+                return type(cause)(f"{what}." if self.discreet else f"{what}: {cause}")
         return error
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.messages import has_field
 from bedplate.contract.policy import Idempotency, MethodPolicy, PolicyError
 from bedplate.v1 import policy_pb2
 
@@ -69,7 +70,7 @@ def plan(descriptor: Descriptor) -> _Fill | None:
     Raises:
         PolicyError: `client_id` is set on a field that is no single string.
     """
-    if not _needed(descriptor, set()):
+    if not has_field(descriptor, _is_id):
         return None
     steps = tuple(step for field in descriptor.fields if (step := _step(field)) is not None)
 
@@ -81,16 +82,6 @@ def plan(descriptor: Descriptor) -> _Fill | None:
         return missing
 
     return fill
-
-
-def _needed(descriptor: Descriptor, seen: set[str]) -> bool:
-    if descriptor.full_name in seen:
-        return False
-    seen.add(descriptor.full_name)
-    return any(
-        _is_id(field) or (field.message_type is not None and _needed(field.message_type, seen))
-        for field in descriptor.fields
-    )
 
 
 def _is_id(field: FieldDescriptor) -> bool:
@@ -113,7 +104,7 @@ def _step(field: FieldDescriptor) -> _Fill | None:
 
         return fill_id
     below = field.message_type
-    if below is None or not _needed(below, set()):
+    if below is None or not has_field(below, _is_id):
         return None
     if below.GetOptions().map_entry:
         return _in_map(name, below)

@@ -1,31 +1,27 @@
 """Validate: required fields, then the rules that the contract puts on fields (protovalidate)."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any
 
-import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.behaviour import is_required
+from bedplate.contract.messages import has_field, is_map
 from bedplate.contract.policy import MethodPolicy
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.pipeline.call import Call
-from bedplate.pipeline.rules import Plain, is_required, plain_check
+from bedplate.pipeline.masks import masks_of
+from bedplate.pipeline.rules import Plain, plain_check
 from bedplate.pipeline.stage import Parts, Stage
-from buf.validate import validate_pb2
+from bedplate.pipeline.violations import has_rules, rule_violations
 
 # Violations that one answer lists; a request can break a rule in each of
 # thousands of items, and nobody mends more at once.
 VIOLATIONS_MAX = 50
-
-# protovalidate writes `2 item(s)`.
-_ITEMS = re.compile(r"(\d+) item\(s\)")
-
-_VALIDATOR = protovalidate.Validator()
 
 
 def compile(policy: MethodPolicy, parts: Parts) -> Stage:
@@ -36,23 +32,29 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     """
 
     def message(call: Call, request: Any) -> Any:
-        plain, required, has_rules = _plan(request.DESCRIPTOR)
+        plain, required, ruled = _plan(request.DESCRIPTOR)
         if plain is not None and plain(request):
             return request
         violations: list[Violation] = []
         if required is not None and not required.complete(request):
-            violations.extend(islice(required.missing(request), VIOLATIONS_MAX))
-        if has_rules:
-            try:
-                _VALIDATOR.validate(request)
-            except protovalidate.ValidationError as error:
-                unset = {violation.field for violation in violations}
-                violations.extend(v for v in _from_rules(error) if v.field not in unset)
+            violations.extend(islice(_touched(request, required.missing(request)), VIOLATIONS_MAX))
+        if ruled:
+            unset = {violation.field for violation in violations}
+            broken = (v for v in rule_violations(request) if v.field not in unset)
+            violations.extend(_touched(request, broken))
         if violations:
             raise _refusal(violations)
         return request
 
     return Stage("validate", message=message)
+
+
+def _touched(request: Message, violations: Iterator[Violation]) -> Iterator[Violation]:
+    """Without those of fields that the request's update mask leaves as they are."""
+    masks = masks_of(request.DESCRIPTOR)
+    if masks is None:
+        return violations
+    return (violation for violation in violations if masks.touch(request, violation.field))
 
 
 def _refusal(violations: list[Violation]) -> Refusal:
@@ -66,63 +68,15 @@ def _refusal(violations: list[Violation]) -> Refusal:
     )
 
 
-def _from_rules(error: protovalidate.ValidationError) -> Iterator[Violation]:
-    for violation in error.violations:
-        rule = violation.proto
-        yield Violation(_path(rule.field), _sentence(rule.message), rule.rule_id)
-
-
-def _sentence(text: str) -> str:
-    """A rule's message as a sentence that people outside understand."""
-    text = _ITEMS.sub(lambda found: f"{found[1]} item{'' if found[1] == '1' else 's'}", text)
-    text = text.replace("does not match regex pattern", "send text that fits the pattern")
-    return (text[:1].upper() + text[1:]).rstrip(".") + "."
-
-
-def _path(field: Any) -> str:
-    if field is None:
-        return ""
-    path = ""
-    for element in field.elements:
-        path += f".{element.field_name}" if path else element.field_name
-        subscript = element.subscript
-        if subscript is not None:
-            value = subscript.value
-            path += f'["{value}"]' if isinstance(value, str) else f"[{value}]"
-    return path
+@cache
+def _plan(descriptor: Descriptor) -> tuple[Plain | None, "_Required | None", bool]:
+    required = _required_of(descriptor) if _needs_check(descriptor) else None
+    return plain_check(descriptor), required, has_rules(descriptor)
 
 
 @cache
-def _plan(descriptor: Descriptor) -> tuple[Plain | None, "_Required | None", bool]:
-    required = _required_of(descriptor) if _needs_check(descriptor, set()) else None
-    return plain_check(descriptor), required, _has_rules(descriptor, set())
-
-
-def _has_rules(descriptor: Descriptor, seen: set[str]) -> bool:
-    """Whether the message, or one below it, has a protovalidate rule."""
-    if descriptor.full_name in seen:
-        return False
-    seen.add(descriptor.full_name)
-    if descriptor.GetOptions().HasExtension(validate_pb2.message):
-        return True
-    if any(oneof.GetOptions().HasExtension(validate_pb2.oneof) for oneof in descriptor.oneofs):
-        return True
-    for field in descriptor.fields:
-        if field.GetOptions().HasExtension(validate_pb2.field):
-            return True
-        if field.message_type is not None and _has_rules(field.message_type, seen):
-            return True
-    return False
-
-
-def _needs_check(descriptor: Descriptor, seen: set[str]) -> bool:
-    if descriptor.full_name in seen:
-        return False
-    seen.add(descriptor.full_name)
-    return any(
-        is_required(field) or (field.message_type is not None and _needs_check(field.message_type, seen))
-        for field in descriptor.fields
-    )
+def _needs_check(descriptor: Descriptor) -> bool:
+    return has_field(descriptor, is_required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +153,4 @@ def _tells_by_truth(field: FieldDescriptor) -> bool:
 def _goes_below(field: FieldDescriptor) -> bool:
     below = field.message_type
     # Values of maps are checked by protovalidate rules only.
-    return below is not None and not below.GetOptions().map_entry and _needs_check(below, set())
+    return below is not None and not is_map(field) and _needs_check(below)

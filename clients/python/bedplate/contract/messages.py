@@ -1,0 +1,29 @@
+"""What message types hold, themselves and below themselves."""
+
+from collections.abc import Callable, Iterator
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+
+def reached_from(descriptor: Descriptor) -> Iterator[Descriptor]:
+    """The type and every type below it, each once; a type may hold itself. Entries of maps are types too."""
+    seen = {descriptor.full_name}
+    waiting = [descriptor]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        for field in found.fields:
+            below = field.message_type
+            if below is not None and below.full_name not in seen:
+                seen.add(below.full_name)
+                waiting.append(below)
+
+
+def has_field(descriptor: Descriptor, test: Callable[[FieldDescriptor], bool]) -> bool:
+    """Whether the type, or one below it, has a field that passes a test."""
+    return any(test(field) for found in reached_from(descriptor) for field in found.fields)
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
