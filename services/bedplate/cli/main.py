@@ -11,7 +11,21 @@ except ModuleNotFoundError:  # the base distribution is for callers and has no c
 
 from typer.core import TyperGroup
 
-from bedplate.cli import breaking, call, check, generate, key, ledger, migrate, new, rates, serve, up, why
+from bedplate.cli import (
+    breaking,
+    call,
+    check,
+    fault,
+    generate,
+    key,
+    ledger,
+    migrate,
+    new,
+    rates,
+    serve,
+    up,
+    why,
+)
 from bedplate.cli.exits import explain
 from bedplate.transport.tuning import tune
 
@@ -52,6 +66,7 @@ app.command("check", epilog=check.EXAMPLES)(check.check)
 app.command("breaking", epilog=breaking.EXAMPLES)(breaking.breaking)
 app.add_typer(new.app, name="new")
 app.add_typer(key.app, name="key")
+app.add_typer(fault.app, name="fault")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(rates.app, name="rates")
 
