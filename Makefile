@@ -64,6 +64,8 @@ lint: $(VENV)/.dev ## Format check, linters, types, layers, contracts
 	@$(BIN)/lint-imports
 	@$(BIN)/buf format --diff --exit-code --path protos/bedplate
 	@$(BIN)/buf lint --path protos/bedplate
+	@$(BIN)/bedplate check
+	@! git rev-parse --quiet --verify main >/dev/null 2>&1 || $(BIN)/bedplate breaking --against git:main
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 

@@ -1,6 +1,5 @@
 """Every breaking change that a page shows is found, where the arrow points, and harmless ones are not."""
 
-
 import pytest
 
 from bedplate.lint.breaking.change import CODES

@@ -80,6 +80,6 @@ def _before(against: str, protos: "Protos", new: "Contract", tools: str) -> "Con
     try:
         if kind == "file":
             return from_set(Path(value), new)
-        return from_commit(protos.folder, protos.folder, value, shown=protos.shown, python=tools)
+        return from_commit(protos.folder, value, shown=protos.shown, python=tools)
     except SourceError as error:
         raise Stop(Exit.USAGE, *error.lines) from error

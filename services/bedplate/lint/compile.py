@@ -62,21 +62,25 @@ def from_folder(
     return Contract(content, own, folder=shown, texts=texts)
 
 
-def from_commit(root: Path, folder: Path, ref: str, *, shown: str, python: str = "") -> Contract | None:
+def from_commit(folder: Path, ref: str, *, shown: str, python: str = "") -> Contract | None:
     """The contracts of a folder as they are in a commit; None when the commit has none there.
 
     Raises:
         SourceError: There is no such commit, or its contracts do not compile.
     """
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    if top is None:
+        raise SourceError(f"{shown or folder} is in no git repository.", usage=True)
+    commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if commit is None:
-        raise SourceError(f"git:{ref}: {root} has no such commit, branch or tag.", usage=True)
-    top = _git(root, "rev-parse", "--show-toplevel")
-    assert top is not None
-    path = folder.resolve().relative_to(Path(top.decode().strip()).resolve()).as_posix()
-    packed = _git(Path(top.decode().strip()), "archive", commit.decode().strip(), "--", path)
-    if packed is None:
+        raise SourceError(f"git:{ref}: there is no such commit, branch or tag.", usage=True)
+    root, name = Path(top.decode().strip()), commit.decode().strip()
+    path = folder.resolve().relative_to(root.resolve()).as_posix()
+    if _git(root, "cat-file", "-e", f"{name}:{path}") is None:
         return None
+    packed = _git(root, "archive", name, "--", path)
+    if packed is None:
+        raise SourceError(f"git:{ref}: {path} cannot be read.")
     with tempfile.TemporaryDirectory(prefix="bedplate-") as made:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(made, filter="data")
