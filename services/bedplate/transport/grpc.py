@@ -345,7 +345,9 @@ class _Writer:
 
 
 async def _abort(context: Any, failure: Failure) -> None:
-    await context.abort(_CODES[failure.code], *trailers(failure.status, failure.retry_after_s))
+    left_s = None if failure.retry_after_s is None else context.time_remaining()
+    told = trailers(failure.status, failure.retry_after_s, left_s)
+    await context.abort(_CODES[failure.code], *told)
 
 
 def _call(name: str, decode: Decode, details: Any, context: Any) -> Call:

@@ -14,12 +14,23 @@ FACTS_BYTES_MAX = 1024
 Trailers = tuple[tuple[str, str | bytes], ...]
 
 
-def trailers(status: status_pb2.Status, retry_after_s: float | None) -> tuple[str, Trailers]:
-    """The sentence and the trailing metadata of an answer that is not OK."""
+def trailers(
+    status: status_pb2.Status, retry_after_s: float | None, left_s: float | None = None
+) -> tuple[str, Trailers]:
+    """The sentence and the trailing metadata of an answer that is not OK.
+
+    Args:
+        status: The answer.
+        retry_after_s: When the caller should try again; None: it may decide.
+        left_s: What the caller has left. Where it is to wait for longer, it is
+            told not to try again: gRPC core would wait until its deadline, and
+            then tell it of that and not of what was wrong.
+    """
     fitting = status if status.ByteSize() <= STATUS_BYTES_MAX else _shortened(status)
     sent: Trailers = ((STATUS_DETAILS, fitting.SerializeToString()),)
     if retry_after_s is not None:
-        sent += ((PUSHBACK, str(round(retry_after_s * 1000))),)
+        pushback_ms = round(retry_after_s * 1000) if left_s is None or retry_after_s < left_s else -1
+        sent += ((PUSHBACK, str(pushback_ms)),)
     return fitting.message, sent
 
 
