@@ -1,20 +1,17 @@
 """`bedplate fault`: makes calls go wrong on purpose, for a test."""
 
-import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bedplate.cli.caller import Ca, Caller, KeyOption, Target, find_caller
+from bedplate.cli.caller import Ca, KeyOption, Target, find_caller
 from bedplate.cli.examples import examples
-from bedplate.cli.exits import CALL_EXITS, Exit, Stop, tell
-from bedplate.cli.methods import complete_method, find_method
+from bedplate.cli.exits import Exit, Stop
+from bedplate.cli.methods import complete_method
+from bedplate.cli.operator import method_name, operate, set_time
 
 if TYPE_CHECKING:
     from bedplate.admin.v1 import admin_pb2
-    from bedplate.client.errors import CallError
     from bedplate.clients.admin import AsyncAdminClient
 
 EXAMPLES_SET = examples(
@@ -23,7 +20,6 @@ EXAMPLES_SET = examples(
     "bedplate fault set lost rates.Convert --drop --times 1",
     "bedplate fault set later rates.Convert --pushback 2s",
 )
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 app = typer.Typer(
     help="Make calls of a server go wrong on purpose.", no_args_is_help=True, rich_markup_mode="rich"
@@ -58,18 +54,18 @@ def set_(
     if sum(map(bool, (delay, abort, drop, pushback))) != 1:
         raise Stop(Exit.USAGE, "Say what happens: one of --delay, --abort, --drop and --pushback.")
     fault = pb.Fault(fault_id=id, target=_full_name(method), percentage=percent, hit_limit=times)
-    _set_time(fault.duration, lasts, "--for")
+    set_time(fault.duration, lasts, "--for")
     if delay:
         shortest, _, longest = delay.partition("..")
-        _set_time(fault.delay.shortest, shortest, "--delay")
-        _set_time(fault.delay.longest, longest or shortest, "--delay")
+        set_time(fault.delay.shortest, shortest, "--delay")
+        set_time(fault.delay.longest, longest or shortest, "--delay")
     elif abort:
         fault.abort.code = _code(abort)
     elif drop:
         fault.drop.SetInParent()
     else:
-        _set_time(fault.pushback.retry_after, pushback, "--pushback")
-    made = _run(find_caller(target, key, ca), lambda client: client.set_fault(fault=fault))
+        set_time(fault.pushback.retry_after, pushback, "--pushback")
+    made = operate(find_caller(target, key, ca), lambda client: client.set_fault(fault=fault))
     typer.echo(_line(made.fault))
 
 
@@ -80,7 +76,7 @@ def list_(target: Target = "", key: KeyOption = "", ca: Ca = None) -> None:
     async def read(client: "AsyncAdminClient") -> "list[admin_pb2.Fault]":
         return [fault async for fault in client.list_faults()]
 
-    faults = _run(find_caller(target, key, ca), read)
+    faults = operate(find_caller(target, key, ca), read)
     for fault in faults:
         typer.echo(_line(fault))
     if not faults:
@@ -100,25 +96,15 @@ def clear(
         raise Stop(Exit.USAGE, "Name a fault, or say --all.")
     caller = find_caller(target, key, ca)
     if everything:
-        done = _run(caller, lambda client: client.clear_faults())
+        done = operate(caller, lambda client: client.clear_faults())
         typer.echo(f"{done.cleared_count} faults are ended.")
     else:
-        _run(caller, lambda client: client.clear_fault(fault_id=id))
+        operate(caller, lambda client: client.clear_fault(fault_id=id))
         typer.echo(f"Fault {id} is ended.")
 
 
 def _full_name(text: str) -> str:
-    if text.endswith("/*"):
-        return text
-    method = find_method(text)
-    return f"{method.containing_service.full_name}/{method.name}"
-
-
-def _set_time(duration: Any, text: str, option: str) -> None:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)", text.strip())
-    if found is None:
-        raise Stop(Exit.USAGE, f"{option} {text} is no time; write 300ms, 2s, 10m or 1h.")
-    duration.FromNanoseconds(round(float(found[1]) * _UNITS_S[found[2]] * 1e9))
+    return text if text.endswith("/*") else method_name(text)
 
 
 def _code(text: str) -> Any:
@@ -156,29 +142,3 @@ def _line(fault: "admin_pb2.Fault") -> str:
 def _seconds(duration: Any) -> float:
     seconds: float = duration.ToNanoseconds() / 1e9
     return seconds
-
-
-def _run(caller: Caller, ask: "Callable[[AsyncAdminClient], Awaitable[Any]]") -> Any:
-    from bedplate.client.errors import CallError
-    from bedplate.clients.admin import AsyncAdminClient
-
-    async def run() -> Any:
-        async with caller.connect(AsyncAdminClient.SERVICE) as channel:
-            return await ask(AsyncAdminClient(channel))
-
-    try:
-        return asyncio.run(run())
-    except CallError as error:
-        raise Stop(CALL_EXITS.get(error.code, Exit.FAULT), str(error), *_details(error, caller)) from error
-
-
-def _details(error: "CallError", caller: Caller) -> Iterator[str]:
-    from bedplate.admin.v1 import admin_pb2
-    from bedplate.contract import reasons
-
-    yield from tell(error.sentence, error.violations)
-    known = {**reasons.platform(), **reasons.of_file(admin_pb2.DESCRIPTOR)}.get(error.reason)
-    if known is not None:
-        yield known.help
-    elif error.code == "UNAVAILABLE":
-        yield f"Nothing answers at {caller.target}. Start a server with `bedplate up`, or give --target."

@@ -21,6 +21,7 @@ from bedplate.cli import (
     ledger,
     migrate,
     new,
+    override,
     rates,
     serve,
     up,
@@ -67,6 +68,7 @@ app.command("breaking", epilog=breaking.EXAMPLES)(breaking.breaking)
 app.add_typer(new.app, name="new")
 app.add_typer(key.app, name="key")
 app.add_typer(fault.app, name="fault")
+app.add_typer(override.app, name="override")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(rates.app, name="rates")
 

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bedplate.cli.caller import Ca, KeyOption, Target, find_caller
 from bedplate.cli.examples import examples
 from bedplate.cli.methods import complete_method, find_method
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from google.protobuf.descriptor import MethodDescriptor
 
     from bedplate.policy.explain import Line
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "bedplate why ledger.PostTransactions",
     "bedplate why GetBalance --json",
+    "bedplate why GetBalance --live --target ledger:50051",
 )
 NOBODY = "nobody yet"
 
@@ -26,18 +30,39 @@ def why(
         typer.Argument(help="Such as ledger.GetBalance.", autocompletion=complete_method, metavar="METHOD"),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask a server that runs, whose overrides count too.")
+    ] = False,
+    target: Target = "",
+    key: KeyOption = "",
+    ca: Ca = None,
 ) -> None:
-    """Print a method's policy: each value, who set it, who keeps it."""
+    """Print a method's policy: each value, who set it, who keeps it, what would change it."""
     from bedplate.policy.explain import explain
     from bedplate.policy.file import settings_layers
     from bedplate.settings import Settings
 
     descriptor = find_method(method)
-    lines = explain(descriptor, settings_layers(Settings.load()))
+    if live:
+        lines = _ask(f"{descriptor.containing_service.full_name}/{descriptor.name}", target, key, ca)
+    else:
+        lines = explain(descriptor, settings_layers(Settings.load()))
     if json:
         _print_json(descriptor, lines)
     else:
         _print_table(descriptor, lines)
+
+
+def _ask(method: str, target: str, key: str, ca: "Path | None") -> "tuple[Line, ...]":
+    """The policy that a server has in force."""
+    from bedplate.cli.operator import operate
+    from bedplate.policy.explain import Line
+
+    told = operate(find_caller(target, key, ca), lambda client: client.explain_policy(method=method))
+    return tuple(
+        Line(each.option, each.value, each.source, each.keeper, bool(each.keeper), each.note, each.change)
+        for each in told.values
+    )
 
 
 def _print_json(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
