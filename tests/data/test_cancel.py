@@ -139,6 +139,55 @@ async def test_a_commit_that_has_begun_is_not_taken_back_by_a_cancel(postgresql_
     await database.close()
 
 
+async def test_who_runs_out_of_time_during_the_commit_is_told_what_became_of_it(postgresql_url, monkeypatch):
+    """The commit is cancelled at the server, which says that it was: nothing happened, and that is told."""
+    monkeypatch.setattr(engine, "COMMIT_GRACE_S", 10.0)
+    database = await _slow_to_commit(postgresql_url)
+
+    with psycopg.connect(postgresql_url, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(1)")
+        with pytest.raises(Refusal) as told:
+            await _cancelled_at_the_deadline(database)
+    await until(lambda: database.running == 0)
+
+    assert (told.value.kind, told.value.reason) == (Kind.LATE, "DEADLINE_EXCEEDED")
+    assert await database.read(ITEMS) == []
+    await database.close()
+
+
+async def test_who_runs_out_of_time_during_a_commit_that_nobody_answers_is_told_that_it_may_have_happened(
+    postgresql_url, monkeypatch
+):
+    monkeypatch.setattr(engine, "COMMIT_GRACE_S", 0.0)
+    database = await _slow_to_commit(postgresql_url)
+
+    with psycopg.connect(postgresql_url, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(1)")
+        with pytest.raises(Refusal) as told:
+            await _cancelled_at_the_deadline(database)
+    await until(lambda: database.running == 0)
+
+    assert (told.value.kind, told.value.reason) == (Kind.UNAVAILABLE, "OUTCOME_UNKNOWN")
+    await database.close()
+
+
+async def _slow_to_commit(url: str) -> Database:
+    """A database whose commits wait for advisory lock 1."""
+    database = Database.open(url, pool=1)
+    await database.transact(run(SLOW_COMMIT))
+    await database.transact(run("CREATE TABLE item (id INTEGER PRIMARY KEY)"))
+    await database.transact(run(SLOW_TRIGGER))
+    return database
+
+
+async def _cancelled_at_the_deadline(database: Database) -> None:
+    """Insert within a call that its deadline stage cancels when its time is over."""
+    with in_call(timeout_s=0.3) as call:
+        task = asyncio.ensure_future(database.transact(INSERT))
+    asyncio.get_running_loop().call_at(call.deadline, task.cancel)
+    await task
+
+
 async def test_many_cancels_at_any_moment_leave_every_connection_clean(items: Database):
     loop, moments = asyncio.get_running_loop(), random.Random(1)
     returned = []

@@ -14,6 +14,7 @@ from bedplate.data.lane import Lane
 from bedplate.data.lock import FileLock
 from bedplate.data.postgresql import PostgresqlDriver, is_postgresql
 from bedplate.data.sqlite import SqliteDriver
+from bedplate.data.transact import LATE_TOLERANCE_S
 from bedplate.data.unit import Unit, Work
 
 T = TypeVar("T")
@@ -23,6 +24,9 @@ TIMEOUT_S = 30.0  # of a unit outside a call, unless it says otherwise
 # A call with more time than this has no deadline of which a unit would know
 # (PostgreSQL's own timer ends at 24 days).
 FOREVER_S = 24 * 3600.0
+# How long a commit that is on its way at the deadline may still take before its
+# caller is told that the outcome is unknown; the deadline stage leaves 10 ms.
+COMMIT_GRACE_S = 0.008
 CLOSE_GRACE_S = 10.0
 SLOTS_PER_CORE = 2
 SQLITE_READERS = 2
@@ -199,14 +203,31 @@ class Database:
         lane.submit(unit)
         unit.timer = unit.loop.call_later(deadline - now, self._expire, lane, unit)
         try:
-            return await unit.future
+            return await asyncio.shield(unit.future)
         except asyncio.CancelledError:
             ended = unit.end()
             if lane.forget(unit):
                 unit.disarm()
             elif ended:
                 self._canceller.watch(unit)
+            elif unit.left_s() <= LATE_TOLERANCE_S:
+                return await self._outcome(unit)
             raise
+
+    async def _outcome(self, unit: Unit[T]) -> T:
+        """What becomes of a commit that was on its way when the call's time was over.
+
+        To tell such a caller that it was late could be wrong: the commit may
+        still come about.
+
+        Raises:
+            Refusal: DEADLINE_EXCEEDED (nothing was committed), or
+                OUTCOME_UNKNOWN when the database has not answered by then.
+        """
+        done, _ = await asyncio.wait([unit.future], timeout=COMMIT_GRACE_S)
+        if not done:
+            raise fault.commit_unanswered()
+        return unit.future.result()
 
     def _expire(self, lane: Lane, unit: Unit[Any]) -> None:
         """At the deadline: answer at once, unless the commit is on its way; then it has a little longer."""

@@ -64,6 +64,17 @@ def outcome_unknown(error: BaseException) -> Refusal:
     )
 
 
+def commit_unanswered() -> Refusal:
+    """The database had not answered a commit when the call's time was over."""
+    LOG.warning("outcome of a commit unknown: it was not answered by the deadline")
+    return Refusal(
+        Kind.UNAVAILABLE,
+        "OUTCOME_UNKNOWN",
+        "The call's time was over during the commit: the change may or may not have happened. "
+        "Repeat the call with the same id.",
+    )
+
+
 def stopping() -> Refusal:
     """The database is being closed."""
     return Refusal(Kind.UNAVAILABLE, "DRAINING", "The server is about to stop.")
