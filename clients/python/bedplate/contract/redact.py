@@ -116,7 +116,9 @@ def _spellings(field: FieldDescriptor, value: Any) -> Iterator[str]:
         yield base64.urlsafe_b64encode(value).decode().rstrip("=")
     elif isinstance(value, str):
         yield from _texts(value)
-        yield CEscape(value.encode("utf-8", "replace"), as_utf8=False)
+        escape: Any = CEscape  # it takes str too, unlike its stubs
+        yield escape(value, as_utf8=True)
+        yield escape(value, as_utf8=False)
     elif isinstance(value, bool):
         return
     elif field.enum_type is not None and not is_map(field):
