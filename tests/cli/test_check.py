@@ -51,7 +51,7 @@ def test_nothing_is_found_in_a_service_that_was_just_made(acme, command):
     code, out, err = command("check")
 
     assert (code, out) == (0, "")
-    assert "No finding in 1 contracts" in err
+    assert "No finding in 1 contract." in err
 
 
 def test_a_mistake_is_told_with_its_place_and_how_to_mend_it(acme, command):
@@ -169,6 +169,7 @@ def test_contracts_that_do_not_compile_are_told_with_file_and_line(acme, command
         (("check", "nowhere"), "there is no such file or folder"),
         (("check", "--explain", "BP000"), "There is no code BP000"),
         (("check", "--format", "xml"), "xml"),
+        (("breaking", "--protos", "protos/acme/greeter"), "name the folder that imports are relative to"),
         (("breaking", "--against", "main"), "write git:<commit, branch or tag>, or file:<descriptor set>"),
         (("breaking", "--against", "git:nobranch"), "there is no such commit, branch or tag"),
         (("breaking", "--against", "git:--all"), "there is no such commit, branch or tag"),
@@ -195,7 +196,7 @@ def test_what_did_not_change_since_main_breaks_nothing(acme, command):
     code, out, err = command("breaking", "--against", "git:main")
 
     assert (code, out) == (0, "")
-    assert "No finding in 1 contracts against git:main" in err
+    assert "No finding in 1 contract against git:main" in err
 
 
 def test_a_shorter_deadline_breaks_a_promise_until_it_is_acknowledged(acme, command):

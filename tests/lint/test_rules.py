@@ -75,3 +75,73 @@ def test_the_documentation_holds_all_sections():
     assert (ROOT / "docs" / "rules.md").read_text() == document(), (
         "run: python -m bedplate.lint.page > docs/rules.md"
     )
+
+
+def found(folder: Path, fragment: str) -> list[str]:
+    return [finding.code for finding in check(compiled([whole("one", fragment)], folder)["one"], LIMITS)]
+
+
+def test_messages_that_hold_themselves_many_times_are_gone_through_once(tmp_path):
+    branches = "".join(f"  Tree branch{number} = {number};\n" for number in range(1, 21))
+    fragment = f"""\
+rpc GetTree(GetTreeRequest) returns (GetTreeResponse) {{
+  option (google.api.http) = {{get: "/v1/trees/{{shop_id}}"}};
+  option (bedplate.v1.policy) = {{
+    idempotency: IDEMPOTENCY_READ_ONLY
+    cache: {{scope: CACHE_SCOPE_PUBLIC ttl: {{seconds: 1}}}}
+    visibility: VISIBILITY_PUBLIC
+  }};
+}}
+message Tree {{
+{branches}}}
+message GetTreeRequest {{
+  string shop_id = 1 [(google.api.field_behavior) = REQUIRED];
+  Tree tree = 2;
+}}
+message GetTreeResponse {{
+  Tree tree = 1;
+}}
+"""
+
+    assert found(tmp_path, fragment) == []
+
+
+def test_a_name_that_only_begins_like_list_is_no_list(tmp_path):
+    fragment = """\
+rpc ListenToPrices(ListenToPricesRequest) returns (ListenToPricesResponse) {
+  option (bedplate.v1.policy) = {idempotency: IDEMPOTENCY_READ_ONLY};
+}
+message ListenToPricesRequest {
+  string shop_id = 1;
+}
+message ListenToPricesResponse {
+  string text = 1;
+}
+"""
+
+    assert found(tmp_path, fragment) == []
+
+
+def test_a_cache_by_default_is_for_what_reads(tmp_path):
+    fragment = """\
+service ShopService {
+  option (bedplate.v1.service) = {
+    owner: "shop"
+    defaults: {
+      auth: {all_scopes: "shop.write"}
+      cache: {scope: CACHE_SCOPE_TENANT ttl: {seconds: 5}}
+    }
+  };
+  rpc PlaceOrder(PlaceOrderRequest) returns (PlaceOrderResponse) {
+    option (bedplate.v1.policy) = {
+      idempotency: IDEMPOTENCY_NATURAL
+      auth: {
+        all_scopes: "shop.write"
+        relation: {field: "shop_id" object_type: "shop" relation: "buyer"}
+      }
+    };
+  }
+}
+"""
+
+    assert found(tmp_path, fragment) == []

@@ -8,7 +8,7 @@ import typer
 
 from bedplate.cli.examples import examples
 from bedplate.cli.exits import Exit, Stop
-from bedplate.cli.findings import Format, explain_code, find_protos, show, told
+from bedplate.cli.findings import Format, counted, explain_code, find_protos, show, told
 
 if TYPE_CHECKING:
     from bedplate.cli.findings import Protos
@@ -54,6 +54,10 @@ def breaking(
         explain_code(explain)
         return
     found = find_protos(protos)
+    if not found.whole:
+        raise Stop(
+            Exit.USAGE, f"--protos {protos}: name the folder that imports are relative to, not a part of it."
+        )
     new = told(found, tools)
     old = _before(against, found, new, tools)
     if old is None:
@@ -66,7 +70,7 @@ def breaking(
     today = datetime.datetime.now(datetime.UTC).date()
     findings = apply(compare(old, new), known, shown=f"{found.shown}/{FILE}", today=today)
     command = "bedplate breaking --explain"
-    show(findings, form, command=command, of=f"{len(new.own)} contracts against {against}")
+    show(findings, form, command=command, of=f"{counted(new.own)} against {against}")
 
 
 def _before(against: str, protos: "Protos", new: "Contract", tools: str) -> "Contract | None":

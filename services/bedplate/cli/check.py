@@ -7,7 +7,7 @@ import typer
 
 from bedplate.cli.examples import examples
 from bedplate.cli.exits import Exit, Stop
-from bedplate.cli.findings import Format, explain_code, find_protos, show, told
+from bedplate.cli.findings import Format, counted, explain_code, find_protos, show, told
 
 if TYPE_CHECKING:
     from bedplate.cli.findings import Protos
@@ -56,7 +56,7 @@ def check(
         today=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
     findings = run(contract, limits, _allowances(protos))
-    show(findings, form, command="bedplate check --explain", of=f"{len(contract.own)} contracts")
+    show(findings, form, command="bedplate check --explain", of=counted(contract.own))
 
 
 def _allowances(protos: "Protos") -> "list[Allowance]":

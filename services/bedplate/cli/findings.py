@@ -126,12 +126,17 @@ def show(findings: "Sequence[Finding]", form: Format, *, command: str, of: str) 
             typer.echo(f"No finding in {of}." if not findings else f"Only advice in {of}.", err=True)
         else:
             codes = f"{command} {next(one.code for one in findings)}"
-            typer.echo(f"{len(findings)} findings in {of}. What a code means: {codes}", err=True)
+            typer.echo(f"{counted(findings, 'finding')} in {of}. What a code means: {codes}", err=True)
     else:
         for line in lines(findings, form.value, command=command):
             typer.echo(line)
     if fails(findings):
         raise typer.Exit(Exit.FINDINGS)
+
+
+def counted(things: "Sequence[object]", noun: str = "contract") -> str:
+    """How many there are, such as `2 contracts`."""
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
 
 
 def _print(findings: "Sequence[Finding]") -> None:

@@ -58,7 +58,7 @@ def from_folder(
     if not own:
         raise SourceError(f"There is no contract in {shown or folder}.", usage=True)
     content = descriptors(folder, own, shown=shown, python=python)
-    texts = {name: (folder / name).read_text(encoding="utf-8") for name in own}
+    texts = {name: (folder / name).read_text(encoding="utf-8", errors="replace") for name in own}
     return Contract(content, own, folder=shown, texts=texts)
 
 

@@ -63,15 +63,22 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def below(message: Descriptor, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, FieldDescriptor]]:
-    """Dotted path and field of all that a message holds, those of messages in it too, DEPTH_MAX deep."""
+def below(
+    message: Descriptor, prefix: str = "", around: tuple[str, ...] = ()
+) -> Iterator[tuple[str, FieldDescriptor]]:
+    """Dotted path and field of all that a message holds, those of messages in it too.
+
+    What holds itself is gone into once, and so are at most DEPTH_MAX levels.
+    """
+    around = (*around, message.full_name)
     for field in message.fields:
         path = prefix + field.name
         yield path, field
-        if field.message_type is not None and depth < DEPTH_MAX:
-            inner = field.message_type
-            if not inner.full_name.startswith("google."):
-                yield from below(inner, f"{path}.", depth + 1)
+        inner = field.message_type
+        if inner is None or inner.full_name in around or inner.full_name.startswith("google."):
+            continue
+        if len(around) <= DEPTH_MAX:
+            yield from below(inner, f"{path}.", around)
 
 
 def field_at(message: Descriptor, path: str) -> FieldDescriptor | None:

@@ -79,7 +79,14 @@ def _added(old: Descriptor, new: Descriptor) -> Iterator[Change]:
 def _message(old: Descriptor, new: Descriptor) -> Iterator[Change]:
     extension: Any = validate_pb2.message
     rules = [message.GetOptions().Extensions[extension] for message in (old, new)]
-    if found := tuple(tightened(*rules)):
+    found = list(tightened(*rules))
+    insisting: Any = validate_pb2.oneof
+    for oneof in new.oneofs:
+        before = old.oneofs_by_name.get(oneof.name)
+        was = before is not None and before.GetOptions().Extensions[insisting].required
+        if oneof.GetOptions().Extensions[insisting].required and not was:
+            found.append(f"one of {oneof.name} must be set")
+    if found:
         yield Change(
             "BB332",
             new.full_name,

@@ -148,6 +148,15 @@ def _load(old: MethodPolicy, new: MethodPolicy) -> _Told:
         )
 
 
+def _rollout(old: MethodPolicy, new: MethodPolicy) -> _Told:
+    if new.rollout_percent < old.rollout_percent:
+        yield (
+            "BB333",
+            "rollout",
+            f"answers {new.rollout_percent:g} % of its callers, and answered {old.rollout_percent:g} %",
+        )
+
+
 def _cache(old: MethodPolicy, new: MethodPolicy) -> _Told:
     one, other = old.cache, new.cache
     if one and other and one.scope is not other.scope:
@@ -194,6 +203,7 @@ _COMPARED: tuple[Callable[[MethodPolicy, MethodPolicy], _Told], ...] = (
     _repeats,
     _visibility,
     _load,
+    _rollout,
     _cache,
     _goals,
     _end,

@@ -153,7 +153,7 @@ def request_id_is_kept(method: Method) -> Iterator[Found]:
 
 def _verb(method: Method) -> str:
     """Get, List, Create, Update or Delete, when the method's name begins with it; empty otherwise."""
-    found = re.match(r"(Get|List|Create|Update|Delete)(?=[A-Z])", method.descriptor.name)
+    found = re.match(r"(Get|List|Create|Update|Delete)(?=[A-Z]|$)", method.descriptor.name)
     return found[0] if found else ""
 
 

@@ -1,5 +1,6 @@
 """BP432 and BP458: lists come in pages."""
 
+import re
 from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -19,8 +20,7 @@ _TYPES = {
 @method_rule("BP432", Severity.WARNING)
 def lists_are_paged(method: Method) -> Iterator[Found]:
     """A list grows; an answer may not."""
-    name = method.descriptor.name
-    if not name.startswith("List") or method.descriptor.server_streaming:
+    if not _lists(method) or method.descriptor.server_streaming:
         return
     request, response = method.descriptor.input_type, method.descriptor.output_type
     missing = [
@@ -51,7 +51,7 @@ def paging_is_whole(method: Method) -> Iterator[Found]:
         "page_token": _is(request, "page_token"),
         "next_page_token": _is(response, "next_page_token"),
     }
-    if any(there.values()) and not all(there.values()) and not method.descriptor.name.startswith("List"):
+    if any(there.values()) and not all(there.values()) and not _lists(method):
         names = " and ".join(name for name, found in there.items() if not found)
         yield in_method(method, f"is paged in part: {names} is missing; add it, or leave out the others")
     size = request.fields_by_name.get("page_size")
@@ -63,6 +63,10 @@ def paging_is_whole(method: Method) -> Iterator[Found]:
                 f"{request.name}.page_size has no bound, so one call may ask for everything; add "
                 "(buf.validate.field).int32 = {gte: 0 lte: 1000}",
             )
+
+
+def _lists(method: Method) -> bool:
+    return re.match(r"List(?=[A-Z]|$)", method.descriptor.name) is not None
 
 
 def _is(message: Descriptor, name: str) -> bool:

@@ -69,7 +69,7 @@ def cache_varies_by_principal(method: Method) -> Iterator[Found]:
     """An answer that depends on who asks may not be given to another."""
     options = method.options
     personal = [name for name in ("relation", "step_up") if options.auth.HasField(name)]
-    if options.HasField("cache") and personal and options.cache.scope != pb.CACHE_SCOPE_PRINCIPAL:
+    if _cached(method) and personal and options.cache.scope != pb.CACHE_SCOPE_PRINCIPAL:
         yield in_method(
             method,
             f"asks for auth.{personal[0]}, so what one principal may see another may not; write "
@@ -85,7 +85,7 @@ def cache_holds_nothing_sensitive(method: Method) -> Iterator[Found]:
         pb.CACHE_SCOPE_PUBLIC: (pb.SENSITIVE_PII, pb.SENSITIVE_SECRET, pb.SENSITIVE_CARD),
         pb.CACHE_SCOPE_TENANT: (pb.SENSITIVE_SECRET, pb.SENSITIVE_CARD),
     }
-    classes = shared.get(method.options.cache.scope, ()) if method.options.HasField("cache") else ()
+    classes = shared.get(method.options.cache.scope, ()) if _cached(method) else ()
     for path, field in below(method.descriptor.output_type):
         if sensitive(field) in classes:
             yield in_method(
@@ -235,6 +235,12 @@ def ignored_fields_are_there(contract: Contract, limits: Limits) -> Iterator[Fou
                 f"finds the object of its relation in {relation}, and {request.name} has no such field",
                 "auth",
             )
+
+
+def _cached(method: Method) -> bool:
+    """Whether a cache is asked for; a service's default is for those of its methods that read."""
+    reads = method.options.idempotency == pb.IDEMPOTENCY_READ_ONLY
+    return method.options.HasField("cache") and (reads or method.own.HasField("cache"))
 
 
 def _is_day(text: str) -> bool:
