@@ -6,8 +6,8 @@ import time
 import pytest
 
 from bedplate.contract.promises import Criticality
-from bedplate.pipeline.load.lag import LATE_TICKS, PRESSURE_MAX, LagSampler, Pressure
-from bedplate.pipeline.load.load import Load
+from bedplate.pipeline.load.lag import LATE_TICKS, PRESSURE_MAX, TICK_S, LoopSampler, Pressure
+from bedplate.pipeline.load.load import PROBE_TICKS, REFUSALS_PER_S, Load
 
 TARGET_S = 0.05
 
@@ -15,13 +15,13 @@ TARGET_S = 0.05
 def pressed(ticks: int, lag_s: float = 0.1, calls: int = 50) -> Pressure:
     pressure = Pressure(TARGET_S)
     for _ in range(ticks):
-        pressure.tick(lag_s, calls)
+        pressure.tick(lag_s, 1.0, calls)
     return pressure
 
 
 def test_one_long_pause_of_the_machine_presses_nothing() -> None:
     pressure = pressed(1, lag_s=3.0)
-    pressure.tick(0.0, 50)
+    pressure.tick(0.0, 0.5, 50)
 
     assert pressure.value == 0.0
 
@@ -36,24 +36,82 @@ def test_a_loop_that_is_as_late_as_it_may_be_presses_nothing() -> None:
 
 
 def test_a_late_loop_that_nobody_calls_presses_nothing() -> None:
-    assert pressed(100, calls=1).value == 0.0
+    assert pressed(100, calls=0).value == 0.0
+
+
+def test_a_busy_loop_that_is_not_behind_presses_nothing() -> None:
+    assert pressed(100, lag_s=0.0).value == 0.0
+
+
+def test_calls_that_wait_in_core_press() -> None:
+    pressure = Pressure(TARGET_S)
+    pressure.behind = True
+    pressure.tick(0.0, 1.0, 50)
+
+    assert pressure.value > 0.0
+
+
+def test_a_loop_that_is_idle_again_is_not_behind() -> None:
+    pressure = Pressure(TARGET_S)
+    pressure.behind = True
+    pressure.tick(0.0, 0.5, 50)
+
+    assert (pressure.behind, pressure.value) == (False, 0.0)
 
 
 def test_the_pressure_has_a_top() -> None:
     assert pressed(1_000).value == PRESSURE_MAX
 
 
-def test_it_falls_once_the_loop_is_in_time() -> None:
+@pytest.mark.parametrize(("busy", "seconds"), [(0.2, 1.0), (0.95, 4.5)])
+def test_it_is_gone_within_five_seconds_of_the_overload_and_sooner_when_there_is_much_room(
+    busy: float, seconds: float
+) -> None:
     pressure = pressed(1_000)
-    for _ in range(1_000):
-        pressure.tick(0.0, 50)
+    for _ in range(int(seconds / TICK_S)):
+        pressure.tick(0.0, busy, 50)
 
     assert pressure.value == 0.0
 
 
+def probed(load: Load, *, busy: float) -> list[int]:
+    asked: list[int] = []
+    load.probe = lambda count, told: asked.append(count)
+    for _ in range(PROBE_TICKS):
+        for _ in range(10):
+            load.refusal(load.door("a.v1.A/Do"), Criticality.DEFAULT)
+        load.tick(0.0, busy)
+    return asked
+
+
+def test_a_loop_that_is_never_idle_has_the_door_look_how_many_calls_wait() -> None:
+    assert len(probed(Load(), busy=1.0)) == 1
+    assert probed(Load(), busy=0.5) == []
+
+
+def test_it_looks_for_as_many_calls_as_take_the_lag_that_the_loop_may_have() -> None:
+    load = Load(lag_s=TARGET_S)
+    for _ in range(50):
+        (asked,) = probed(load, busy=1.0)
+
+    assert asked == pytest.approx(TARGET_S / (TICK_S / 10), abs=2)
+
+
+def test_only_so_many_calls_a_second_are_refused_for_pressure() -> None:
+    load = Load()
+    load.pressure.value = PRESSURE_MAX
+    door = load.door("a.v1.A/Do")
+    for _ in range(int(1.0 / TICK_S)):
+        for _ in range(1_000):
+            load.refusal(door, Criticality.DEFAULT)
+        load.tick(0.0, 0.95)
+
+    assert door.refused[Criticality.DEFAULT] == pytest.approx(REFUSALS_PER_S, rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("value", "refused"),
-    [(0.0, (0, 0, 0)), (0.5, (0, 0, 50)), (1.0, (0, 0, 100)), (1.25, (0, 25, 100)), (2.0, (0, 100, 100))],
+    [(0.0, (0, 0, 0)), (0.5, (0, 0, 20)), (1.0, (0, 0, 40)), (1.25, (0, 10, 40)), (2.0, (0, 40, 40))],
 )
 def test_pressure_refuses_the_sheddable_first_and_the_critical_never(
     value: float, refused: tuple[int, int, int]
@@ -62,7 +120,7 @@ def test_pressure_refuses_the_sheddable_first_and_the_critical_never(
     load.pressure.value = value
     door = load.door("a.v1.A/Do")
 
-    for _ in range(100):
+    for _ in range(40):
         for level in Criticality:
             load.refusal(door, level)
 
@@ -90,19 +148,20 @@ def test_a_refused_caller_is_asked_to_wait_for_longer_when_calls_take_longer() -
     assert 0.0 < (waits[0].retry_after_s or 0.0) < 0.2 < 1.0 < (waits[1].retry_after_s or 0.0) <= 5.0
 
 
-async def test_a_loop_that_was_held_up_is_measured_as_late() -> None:
-    told: list[float] = []
+async def test_a_loop_that_was_held_up_is_measured_as_late_and_busy() -> None:
+    told: list[tuple[float, float]] = []
     ticked = asyncio.Event()
 
-    def tick(lag_s: float) -> None:
-        told.append(lag_s)
+    def tick(lag_s: float, busy: float) -> None:
+        told.append((lag_s, busy))
         ticked.set()
 
-    sampler = LagSampler(tick)
+    sampler = LoopSampler(tick)
     until = time.monotonic() + 0.2
     while time.monotonic() < until:
         pass
     await ticked.wait()
     sampler.stop()
 
-    assert told[0] == pytest.approx(0.175, abs=0.1)
+    assert told[0][0] == pytest.approx(0.175, abs=0.1)
+    assert told[0][1] > 0.9

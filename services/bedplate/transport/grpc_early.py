@@ -19,7 +19,7 @@ import grpc
 
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.load import overloaded
-from bedplate.pipeline.load.load import Door
+from bedplate.pipeline.load.load import Door, Probe
 from bedplate.pipeline.stage import Parts
 from bedplate.telemetry.metrics import Cell, Tally
 from bedplate.telemetry.recorder import Telemetry
@@ -76,6 +76,10 @@ class EarlyRefusal:
             self._telling = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)
         assert failure.retry_after_s is not None
         return _refused(failure.retry_after_s)
+
+    def watch(self, probe: Probe) -> None:
+        """Have a server look for calls that wait, when the load asks for it."""
+        self._load.probe = probe
 
     def _tell(self) -> None:
         self._telling = None

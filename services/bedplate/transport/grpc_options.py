@@ -10,6 +10,10 @@ from bedplate.settings import Settings
 RECEIVE_FACTOR = 4
 BYTES_MAX = 2**31 - 1
 
+# Calls of a method that may wait in core; at 5,000 a second they wait 100 ms.
+PENDING_SOME = 512
+PENDING_ALL = 1024
+
 # Callers may ping this often; more is a flood and ends the connection. Clients
 # of all languages ask for 10 s or more.
 PING_INTERVAL_S = 10
@@ -30,6 +34,7 @@ def server_options(settings: Settings, methods: Iterable[Method]) -> list[tuple[
         # Nobody asks for channelz here, and keeping its books costs 6 us a call.
         ("grpc.enable_channelz", 0),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.max_allowed_incoming_connections", settings.grpc_connections),
         # A value that gRPC cannot parse spoils its entry of the header table, and with it
         # every later call that refers to its name: without a table nothing is remembered,
         # for 0.7 us a call.
@@ -37,6 +42,11 @@ def server_options(settings: Settings, methods: Iterable[Method]) -> list[tuple[
         # Windows stay at what HTTP/2 begins with, 64 KiB a call, whatever a peer's speed suggests:
         # that bounds what it can make us keep, and saves the pings that measure it (5 us a call).
         ("grpc.http2.bdp_probe", 0),
+        # Calls of one method that wait in core because the loop has no time for them: from the
+        # first on some are refused, from the second on all. It gives no reason, costs us nothing,
+        # and a queue that is longer only makes all of them late.
+        ("grpc.server.max_pending_requests", PENDING_SOME),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING_ALL),
         # Between the two, grpcio refuses at random.
         ("grpc.max_metadata_size", settings.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),

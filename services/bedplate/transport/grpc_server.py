@@ -14,11 +14,13 @@ is taken as it is. Tests hold that the pinned release has them.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from grpc._cython import cygrpc as _cygrpc
 from grpc.aio import _server
+
+from bedplate.transport.grpc_waiting import Waiting
 
 cygrpc: Any = _cygrpc
 
@@ -34,8 +36,21 @@ _NEEDED = (
     "get_working_loop",
 )
 
-# Says for a call of a method, by its name, what to refuse it with; None: it may come in.
-Early = Callable[[str], "tuple[int, str, tuple[tuple[str, str | bytes], ...]] | None"]
+
+# Code, sentence and trailing metadata of an answer.
+Refused = tuple[int, str, tuple[tuple[str, str | bytes], ...]]
+
+
+class Early(Protocol):
+    """Decides on calls of which nothing is known but the method."""
+
+    def __call__(self, name: str) -> Refused | None:
+        """What to refuse a call with; None: it may come in."""
+        ...
+
+    def watch(self, probe: Callable[[int, Callable[[bool], None]], None]) -> None:
+        """Take what looks whether so many calls of a method wait in core, and tells."""
+        ...
 
 
 def is_guarded() -> bool:
@@ -67,7 +82,8 @@ def make_server(
         return grpc.aio.server(handlers=[handler], options=options)
     loop = cygrpc.get_working_loop()
     accepting = _class()(loop, None, (handler,), (), tuple(options), None)
-    accepting.prepare(loop, handler, names, early or _nobody, calls_max)
+    accepting.calls_max = calls_max
+    accepting.prepare(loop, handler, names, early)
     # As grpcio's own constructor leaves it, which would make an AioServer that is never freed.
     server: Any = _server.Server.__new__(_server.Server)
     server._loop, server._server = loop, accepting
@@ -75,8 +91,14 @@ def make_server(
     return made
 
 
-def _nobody(name: str) -> None:
-    """Refuses no call."""
+def _refuse(state: Any, refused: Refused, loop: asyncio.AbstractEventLoop) -> Any:
+    """Answer a call without looking for its handler or reading its message.
+
+    Headers and trailers go out as one frame, so that clients may retry.
+    """
+    code, sentence, trailers = refused
+    headers = cygrpc.SendInitialMetadataOperation((), 0)
+    return cygrpc._send_error_status_from_server(state, code, sentence, trailers, headers, loop)
 
 
 def _class() -> Any:
@@ -85,19 +107,15 @@ def _class() -> Any:
     class Accepting(cygrpc.AioServer):  # type: ignore[misc]
         """Begins the calls itself; grpcio's own loop is left to wait for the end."""
 
-        def prepare(
-            self,
-            loop: asyncio.AbstractEventLoop,
-            handler: Any,
-            names: Iterable[str],
-            early: Early,
-            calls_max: int,
-        ) -> None:
+        def prepare(self, loop: Any, handler: Any, names: Iterable[str], early: Early | None) -> None:
             self._own_loop = loop
             self._early = early
-            self._calls_max = calls_max
             self._resolver = cygrpc._MethodResolver([handler], {})
             self._tasks: set[asyncio.Task[None]] = set()
+            stopped = (cygrpc.UsageError, cygrpc.InternalError)
+            self._waiting = Waiting(loop, self._accept, self._begin, stopped)
+            if early is not None:
+                early.watch(self._waiting.probe)
             self.add_registered_method_handlers(dict.fromkeys(names, handler))
 
         async def _request_registered_call(self, method: bytes) -> None:
@@ -111,20 +129,19 @@ def _class() -> Any:
 
         def _begin(self, name: str, state: Any) -> None:
             loop = self._own_loop
-            refused = self._early(name)
+            if name != UNNAMED:
+                self._waiting.note(name)
+            refused = self._early(name) if self._early is not None else None
             if refused is not None:
-                # Neither a handler is looked for nor a message read. Headers and
-                # trailers go out as one frame, so that clients may retry.
-                code, sentence, trailers = refused
-                headers = cygrpc.SendInitialMetadataOperation((), 0)
-                running = cygrpc._send_error_status_from_server(
-                    state, code, sentence, trailers, headers, loop
-                )
+                running = _refuse(state, refused, loop)
             else:
-                crowded = len(self._tasks) >= self._calls_max
+                crowded = len(self._tasks) >= self.calls_max
                 running = cygrpc._handle_rpc(name, self._resolver, (), state, loop, crowded)
             task = loop.create_task(cygrpc._schedule_rpc_coro(running, state, loop, name))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+        async def _accept(self, name: str) -> Any:
+            return await super()._request_registered_call(name.encode())
 
     return Accepting

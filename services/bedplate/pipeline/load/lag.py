@@ -1,11 +1,17 @@
-"""How late the event loop is, and how hard that presses.
+"""How far the event loop is behind, and how hard that presses.
 
-A handler that only computes never has two calls running at once, so no count
-of calls shows that there are too many: they wait in the loop's own queue. A
-timer does: it comes as late as that queue is long.
+A handler that only computes never has two calls running at once, so no count of
+calls shows that there are too many. Calls of the HTTP door wait in the loop's
+own queue: a timer comes as late as that queue is long. Calls of the gRPC door
+wait in core, which hands over one of each method at a time and never more than
+the loop can begin; a loop that is never idle makes the door look how many there
+are (see `Load.probe`).
 """
 
 import asyncio
+import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -14,27 +20,30 @@ TICK_S = 0.025
 
 # One late tick is a pause of the collector, or of the machine; so many in a row are a queue.
 LATE_TICKS = 3
-# Less than so many new calls in a tick: whatever makes the loop late, it is not calls.
+# Less than so many new calls in them: whatever makes the loop late, it is not calls.
 CALLS_LEAST = 5
+# A loop that had work for less than this share of a tick is behind with nothing.
+IDLE = 0.90
 
 # What presses at most: 1 refuses all that is sheddable, 2 all but the critical.
 PRESSURE_MAX = 2.0
-# How fast the pressure rises while the loop is as late as it may be (and up to
-# RISE_MAX times as fast when it is later), and falls once it is not. Per second.
-RISE = 1.0
-RISE_MAX = 4.0
-FALL = 0.25
+# How fast the pressure rises while calls wait too long, and falls while they do
+# not; the last for each share of the time in which the loop is idle. Per second.
+RISE = 3.0
+FALL = 0.5
+FALL_IDLE = 4.0
 
 
 class Pressure:
-    """What the loop's lag asks for, 0 to PRESSURE_MAX; told tick by tick.
+    """What the loop's state asks for, 0 to PRESSURE_MAX; told tick by tick.
 
     Attributes:
         value: The pressure.
         lag_s: How late the last tick was, seconds.
+        behind: Whether calls wait in core for longer than they should; the door says it.
     """
 
-    __slots__ = ("_late", "_target_s", "lag_s", "value")
+    __slots__ = ("_calls", "_late", "_target_s", "behind", "lag_s", "value")
 
     def __init__(self, target_s: float) -> None:
         """Begin without any.
@@ -43,51 +52,86 @@ class Pressure:
             target_s: How late the loop may be, seconds.
         """
         self._target_s = target_s
-        self._late = 0
+        self._late = self._calls = 0
         self.value = 0.0
         self.lag_s = 0.0
+        self.behind = False
 
-    def tick(self, lag_s: float, calls: int) -> None:
+    def tick(self, lag_s: float, busy: float, calls: int) -> None:
         """The loop was asked.
 
         Args:
             lag_s: How late it answered, seconds.
-            calls: New calls since the last tick.
+            busy: Share of the time since the last tick in which it had work.
+            calls: New calls since then.
         """
         self.lag_s = lag_s
         elapsed_s = TICK_S + lag_s
-        times = lag_s / self._target_s
-        if times > 1.0 and calls >= CALLS_LEAST:
+        if lag_s > self._target_s:
             self._late += 1
-            if self._late >= LATE_TICKS:
-                self.value = min(PRESSURE_MAX, self.value + RISE * min(times, RISE_MAX) * elapsed_s)
-            return
-        self._late = 0
-        if self.value:
-            self.value = max(0.0, self.value - FALL * elapsed_s)
+            self._calls += calls
+        else:
+            self._late = self._calls = 0
+        if busy < IDLE:
+            self.behind = False
+        if self.behind or (self._late >= LATE_TICKS and self._calls >= CALLS_LEAST):
+            self.value = min(PRESSURE_MAX, self.value + RISE * elapsed_s)
+        elif self.value and not self._late:
+            fall = FALL + FALL_IDLE * max(0.0, IDLE - busy)
+            self.value = max(0.0, self.value - fall * elapsed_s)
 
 
-class LagSampler:
-    """Asks the running loop every TICK_S how late it is, until it is stopped."""
+class LoopSampler:
+    """Asks the running loop every TICK_S how late and how busy it is, until it is stopped."""
 
-    def __init__(self, tick: Callable[[float], None]) -> None:
+    def __init__(self, tick: Callable[[float, float], None]) -> None:
         """Begin to ask.
 
         Args:
-            tick: Is told how late the loop was, seconds.
+            tick: Is told how late the loop was, seconds, and how busy, 0 to 1.
         """
         self._tick = tick
         self._loop = asyncio.get_running_loop()
+        self._worked = _Worked()
+        self._last, self._last_worked = time.monotonic(), self._worked()
         self._timer = self._loop.call_later(TICK_S, self._look)
-        self._due = time.monotonic() + TICK_S
 
     def _look(self) -> None:
-        now = time.monotonic()
-        self._tick(max(0.0, now - self._due))
+        now, worked = time.monotonic(), self._worked()
+        elapsed_s = now - self._last
+        self._tick(max(0.0, elapsed_s - TICK_S), (worked - self._last_worked) / elapsed_s)
         # From now, not from when it was due: a late tick must not be followed by a burst.
-        self._due = now + TICK_S
+        self._last, self._last_worked = now, worked
         self._timer = self._loop.call_later(TICK_S, self._look)
 
     def stop(self) -> None:
         """Ask no more."""
         self._timer.cancel()
+        self._worked.close()
+
+
+class _Worked:
+    """Reads for how long this thread had work so far, seconds.
+
+    On Linux the time in which it could have run and did not get a core counts
+    too: a loop on a crowded machine is as full as one that computes. It costs
+    some 5 us a tick.
+    """
+
+    def __init__(self) -> None:
+        self._file: int | None = None
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+
+    def __call__(self) -> float:
+        if self._file is None:
+            return time.thread_time()
+        ran, waited, _ = os.pread(self._file, 100, 0).split()
+        return (int(ran) + int(waited)) / 1e9
+
+    def close(self) -> None:
+        """Read no more."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)

@@ -1,11 +1,12 @@
-"""What a process lets in: one decision for each call, from the adaptive limit and the loop's lag."""
+"""What a process lets in: one decision for each call, from the adaptive limit and the loop's state."""
 
 import random
 from collections.abc import Callable
+from math import ceil
 
 from bedplate.contract.promises import Criticality
 from bedplate.pipeline.failure import Failure
-from bedplate.pipeline.load.lag import LagSampler, Pressure
+from bedplate.pipeline.load.lag import IDLE, TICK_S, LoopSampler, Pressure
 from bedplate.pipeline.load.limit import AdaptiveLimit, Base
 from bedplate.pipeline.load.overloaded import overloaded
 from bedplate.pipeline.load.slots import LEVELS, Slots
@@ -15,12 +16,28 @@ from bedplate.telemetry.metrics import Cell
 # above it as others reach: that is their reserve. (Where 8 calls run at once and
 # a third of them are critical, a reserve of 2 refuses one critical call in 16.)
 SHARES = {Criticality.CRITICAL: 2.0, Criticality.DEFAULT: 1.0, Criticality.SHEDDABLE: 0.7}
-# From which pressure of the loop's lag on a part of the calls is refused; from
+# From which pressure of the loop on a part of the calls is refused; from
 # one more on, all are. The critical never are for it.
 FROM_PRESSURE = {Criticality.CRITICAL: float("inf"), Criticality.DEFAULT: 1.0, Criticality.SHEDDABLE: 0.0}
 
 # How late the loop may be before calls are refused for it. Seconds.
 LAG_S = 0.05
+
+# While the loop is never idle, the door looks every so many ticks whether more
+# calls wait in core than the loop can begin within the lag it may have.
+PROBE_TICKS = 4
+PROBE_LEAST = 4
+PROBE_MAX = 64
+COST_FOLLOW = 0.2
+
+Probe = Callable[[int, Callable[[bool], None]], None]
+
+# A refusal takes 70 us of the loop, half of what a cheap call takes: 5,000 of them
+# a second are a third of it. So only so many a second are made for pressure. The
+# calls above that are taken at the pace at which the loop gets to them, and what
+# waits too long in core is refused there, for nothing.
+REFUSALS_PER_S = 1_000.0
+REFUSALS_MAX = 100.0
 
 # A refused caller is asked to wait for as long as calls lately take, twice, plus
 # so much for each step of pressure; a little more or less, so that not all come
@@ -46,8 +63,10 @@ class Load:
     Attributes:
         on: False: nothing is refused, only counted.
         limit: How many calls may run at once.
-        pressure: What the loop's lag asks for.
+        pressure: What the loop's state asks for.
         lags: How late the loop was, tick by tick.
+        probe: Has the gRPC door look whether so many calls of a method wait in
+            core, and tell; None: there is nobody to ask.
     """
 
     def __init__(self, *, lag_s: float = LAG_S, on: bool = True) -> None:
@@ -57,7 +76,12 @@ class Load:
         self.lags = Cell()
         self.doors: dict[str, Door] = {}
         self.slots: dict[str, Slots] = {}
+        self.probe: Probe | None = None
+        self._lag_s = lag_s
+        self._cost_s = lag_s
+        self._ticks = 0
         self._begun = 0
+        self._refusals = REFUSALS_MAX
         self._owed = dict.fromkeys(LEVELS, 0.0)
         self._random: Callable[[float, float], float] = random.uniform
 
@@ -74,15 +98,25 @@ class Load:
             found.resize(limit, queue)
         return found
 
-    def watch(self) -> LagSampler:
-        """Begin to measure the lag of the running loop; stop what this returns in the end."""
-        return LagSampler(self.tick)
+    def watch(self) -> LoopSampler:
+        """Begin to measure the running loop; stop what this returns in the end."""
+        return LoopSampler(self.tick)
 
-    def tick(self, lag_s: float) -> None:
-        """The loop was so late, seconds."""
+    def tick(self, lag_s: float, busy: float) -> None:
+        """The loop was so late, seconds, and so busy, 0 to 1."""
         self.lags.add(lag_s)
-        self.pressure.tick(lag_s, self._begun)
+        self.pressure.tick(lag_s, busy, self._begun)
+        elapsed_s = TICK_S + lag_s
+        if self._begun:
+            self._cost_s += (busy * elapsed_s / self._begun - self._cost_s) * COST_FOLLOW
         self._begun = 0
+        self._ticks += 1
+        if busy >= IDLE and self.probe is not None and self._ticks % PROBE_TICKS == 0:
+            self.probe(min(PROBE_MAX, max(PROBE_LEAST, ceil(self._lag_s / self._cost_s))), self._probed)
+        self._refusals = min(REFUSALS_MAX, self._refusals + REFUSALS_PER_S * elapsed_s)
+
+    def _probed(self, behind: bool) -> None:
+        self.pressure.behind = behind
 
     def refusal(self, door: Door, level: Criticality) -> Failure | None:
         """The refusal of a new call; None: there is room for it."""
@@ -100,11 +134,12 @@ class Load:
     def _falls_to(self, level: Criticality, pressure: float) -> bool:
         """Whether this call is one of the share that the pressure refuses; evenly spread."""
         share = pressure - FROM_PRESSURE[level]
-        if share <= 0.0:
+        if share <= 0.0 or self._refusals < 1.0:
             return False
         owed = self._owed[level] + min(1.0, share)
         if owed >= 1.0:
             self._owed[level] = owed - 1.0
+            self._refusals -= 1.0
             return True
         self._owed[level] = owed
         return False

@@ -1,0 +1,1 @@
+"""Load that does not wait for answers, against a server process."""
