@@ -191,7 +191,9 @@ def is_sold_out(connection: sa.Connection, item: str) -> bool:
 
 def set_sold_out(connection: sa.Connection, item: str, sold_out: bool) -> None:
     statement = (
-        "INSERT INTO till_empty VALUES (:item)" if sold_out else "DELETE FROM till_empty WHERE item = :item"
+        "INSERT INTO till_empty VALUES (:item) ON CONFLICT DO NOTHING"
+        if sold_out
+        else "DELETE FROM till_empty WHERE item = :item"
     )
     connection.execute(sa.text(statement), {"item": item})
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from bedplate.data.migrate import migrate
+from bedplate.records import tables
 from bedplate.testing.databases import sqlite_url
 
 # SQLite takes no more arguments of a function: twice the columns, and a few.
@@ -117,16 +118,19 @@ class Template:
         self._live = False
 
     @classmethod
-    def migrated(cls, service: str, schema: Path) -> "Template":
+    def migrated(cls, service: str, schema: Path, *, platform: bool = False) -> "Template":
         """The tables that a service's migrations make.
 
         Args:
             service: Its noun, such as `ledger`.
             schema: Its script folder, such as `SERVICE.schema`.
+            platform: Also the platform's own, which keep outcomes of calls.
         """
         made = _connect()
         with tempfile.TemporaryDirectory(prefix="bedplate-") as folder:
             url = sqlite_url(Path(folder))
+            if platform:
+                migrate(url, tables.NAME, tables.SCHEMA)
             migrate(url, service, schema)
             file = sqlite3.connect(sa.make_url(url).database or "")
             try:
