@@ -80,6 +80,8 @@ async def aggregate(
 
     while more := await keeper.database.read(page):
         found += more
+        keys = [(each.account_path, each.currency.code) for each in found]
+        assert keys == sorted(set(keys)), "a page begins behind the one before"
     return found
 
 
