@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     reflection: bool = True  # tell gRPC callers the contract; off: they need the .proto files
 
     max_concurrent_streams: int = Field(100, ge=1, le=10_000)  # per gRPC connection
+    grpc_connections: int = Field(1000, ge=1)
     max_metadata_bytes: int = Field(16 * 1024, ge=1024, le=1024 * 1024)
     connection_age_s: float = Field(600.0, ge=1)
     connection_idle_s: float = Field(300.0, ge=1)

@@ -11,6 +11,10 @@ WRITER = "writer-5b1f3a9c7d"
 READER = "reader-8e2d4c6b0a"
 STRANGER = "stranger-1c9e7a5b3d"
 NOBODY = "nobody-6f0e2d4c8a"
+# The same as the first two of a tenant that has used up its tokens.
+SPENT_WRITER = "spent-writer-2a4c6e8b1d"
+SPENT_READER = "spent-reader-9b7d5f3a1c"
+SPENT_TENANT = "tenant-spent"
 
 LEDGER = "main"
 CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}

@@ -10,13 +10,25 @@ from bedplate.auth.principal import Principal
 from bedplate.services.ledger.service import SERVICE
 from bedplate.services.rates.service import SERVICE as RATES
 from bedplate.testing.serve import Served, serve
-from tests.doors.books import NOBODY, READER, SCOPES, STRANGER, WRITER, open_books
+from tests.doors.books import (
+    NOBODY,
+    READER,
+    SCOPES,
+    SPENT_READER,
+    SPENT_TENANT,
+    SPENT_WRITER,
+    STRANGER,
+    WRITER,
+    open_books,
+)
 from tests.doors.doors import Doors
 
 PRINCIPALS = {
     WRITER: Principal("key:writer", "tenant-books", frozenset(SCOPES)),
     READER: Principal("key:reader", "tenant-books", frozenset({"ledger.read"})),
     STRANGER: Principal("key:stranger", "tenant-other", frozenset(SCOPES)),
+    SPENT_WRITER: Principal("key:spent-writer", SPENT_TENANT, frozenset(SCOPES)),
+    SPENT_READER: Principal("key:spent-reader", SPENT_TENANT, frozenset({"ledger.read"})),
 }
 SECRETS = (*PRINCIPALS, NOBODY, "Bearer", "Traceback")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bedplate.contract.promises import PolicyError, Rate, RateScope
 from bedplate.quota import bucket as bucket_module
-from bedplate.quota.bucket import Bucket
+from bedplate.quota.bucket import TOLD_MAX_S, Bucket, told_s
 from bedplate.quota.quota import Quota
 from tests.quota.conftest import SetClock
 
@@ -187,3 +187,11 @@ def test_methods_that_share_a_bucket_must_agree_on_who_is_counted(clock: SetCloc
 
     quota.claim("a", rate(per=RateScope.TENANT))
     assert quota.claim("b", rate(per=RateScope.TENANT)).per is RateScope.TENANT
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "told"),
+    [(0.1, 0.1), (0.1000000000001, 0.1), (0.10001, 0.101), (0.00001, 0.001), (1e18, TOLD_MAX_S)],
+)
+def test_a_wait_is_told_in_whole_milliseconds_never_too_few(wait_s: float, told: float) -> None:
+    assert told_s(wait_s) == told

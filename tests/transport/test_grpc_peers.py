@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bedplate.testing.serve import KEY, Served
+from bedplate.testing.serve import KEY, Served, serve
 from tests.protos import echo
 from tests.protos.echo import EchoRequest
 from tests.protos.echo_client import EchoClient
@@ -144,3 +144,16 @@ async def test_a_peer_that_reads_nothing_does_not_keep_the_handler(
         await asyncio.wait_for(handlers.closed.wait(), 5)
 
     assert handlers.entered == []  # it never came to its end
+
+
+async def test_one_connection_more_than_allowed_is_closed_and_the_others_live() -> None:
+    async with serve([echo.service(echo.Handlers())], grpc_connections=2, drain_refuse_s=0.0) as served:
+        async with connect(served.grpc_address) as first, connect(served.grpc_address) as second:
+            for peer in (first, second):
+                assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0
+
+            async with connect(served.grpc_address) as third:
+                await asyncio.wait_for(third.closed.wait(), 20)
+
+            for peer in (first, second):
+                assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0

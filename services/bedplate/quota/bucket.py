@@ -14,6 +14,8 @@ LOOKS = 4
 # Sums of floats are short by less than this; a caller who waited as long as it
 # was told is not refused for it. Tokens.
 TOLERANCE = 1e-9
+# The longest wait that is told; protobuf's durations end after it. Seconds.
+TOLD_MAX_S = 1e9
 
 
 class Bucket:
@@ -128,7 +130,7 @@ class Bucket:
 
 def told_s(wait_s: float) -> float:
     """A wait as callers are told it: whole milliseconds, never too few."""
-    return math.ceil(wait_s * 1000 - 1e-6) / 1000
+    return math.ceil(min(wait_s, TOLD_MAX_S) * 1000 - 1e-6) / 1000
 
 
 def _costs(claims: Iterable[Rate]) -> list[int]:
