@@ -406,3 +406,14 @@ async def test_fields_that_this_version_does_not_know_make_a_difference(shop: Sh
         sell.decode = lambda _, text=text: text  # type: ignore[assignment,misc]
         made.append((await shop.sell(key)).reason)
     assert made == ["OK", "OK", "IDEMPOTENCY_KEY_REUSED"]
+
+
+async def test_a_repeat_is_answered_after_all_that_refuses_and_before_all_that_works(shop: Shop) -> None:
+    stages = shop.methods["Sell"].stages
+    plain = shop.methods["Sell"]
+    plain.apply(replace(plain.policy, replay=None))
+
+    place = stages.index("replay")
+    assert {"authenticate", "authorise", "feasible", "decode", "validate"} <= set(stages[:place])
+    assert set(stages[place + 1 :]) <= {"cache", "fault", "limits", "fields"}
+    assert [name for name in stages if name != "replay"] == list(plain.stages)

@@ -57,7 +57,9 @@ def _fields(wire: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(wire):
         start = at
-        tag, at = _varint(wire, at)
+        tag, at = wire[at], at + 1
+        if tag >= 0x80:
+            tag, at = _varint(wire, start)
         at = _end(wire, at, tag)
         yield tag >> 3, wire[start:at]
 
@@ -70,6 +72,9 @@ def _end(wire: bytes, at: int, tag: int) -> int:
         case 1:
             return at + 8
         case 2:
+            length = wire[at]
+            if length < 0x80:
+                return at + 1 + length
             length, at = _varint(wire, at)
             return at + length
         case 3:
