@@ -12,6 +12,9 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.auth.principal import Principal
+from bedplate.pipeline.timing import ENOUGH
+from bedplate.policy.faults import Abort, Fault
 from bedplate.server.service import Context, Service, ServiceType
 from bedplate.testing.serve import KEY, Served, serve
 from bedplate.transport.local import LocalChannel
@@ -21,6 +24,8 @@ from tests.protos import add_file, field
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+NOBODY = "nobody-key"
+PRINCIPALS = {NOBODY: Principal("key:nobody", "tenant-a", frozenset())}
 DOORS = ["grpc", "http", "local"]
 # Of the method, seconds.
 DEFAULT_S = 0.4
@@ -59,12 +64,14 @@ class Handlers:
     Attributes:
         act: What `Do` does with its call before it answers.
         threads: Where it blocks.
+        parts: What the process's stages are made with.
         left: Set when a handler has ended.
     """
 
     def __init__(self) -> None:
         self.act: Act = _nothing
         self.threads: Any = None
+        self.parts: Any = None
         self.left = asyncio.Event()
 
     async def Do(self, request: Any, call: Any) -> Any:
@@ -98,10 +105,11 @@ async def running() -> AsyncIterator[tuple[Served, Handlers]]:
     handlers = Handlers()
 
     def build(context: Context) -> Service:
-        handlers.threads = context.threads
+        assert context.process is not None
+        handlers.threads, handlers.parts = context.threads, context.process.parts
         return Service("late", SERVICE, handlers)
 
-    async with serve([ServiceType("late", build)], drain_refuse_s=0.1) as served:
+    async with serve([ServiceType("late", build)], principals=PRINCIPALS, drain_refuse_s=0.1) as served:
         yield served, handlers
 
 
@@ -119,14 +127,18 @@ def served(running: tuple[Served, Handlers]) -> Served:
     return running[0]
 
 
-async def ask(served: Served, door: str, timeout_s: float | None = None) -> Answer:
+async def ask(
+    served: Served, door: str, timeout_s: float | None = None, *, key: str = KEY, malformed: bool = False
+) -> Answer:
     """One call of `Do`."""
     if door == "http":
-        headers = {"authorization": f"Bearer {KEY}"}
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         if timeout_s is not None:
             headers["x-server-timeout"] = str(timeout_s)
         async with httpx.AsyncClient(timeout=20) as http:
-            reply = await http.post(f"http://{served.http_address}/v1/do", json={}, headers=headers)
+            reply = await http.post(
+                f"http://{served.http_address}/v1/do", content="{" if malformed else "{}", headers=headers
+            )
         return from_http(reply.status_code, reply.content)
     channel = (
         grpc.aio.insecure_channel(served.grpc_address) if door == "grpc" else LocalChannel(served.app.methods)
@@ -134,7 +146,8 @@ async def ask(served: Served, door: str, timeout_s: float | None = None) -> Answ
     async with channel:
         call: Any = channel.unary_unary(f"/{DO}")
         try:
-            await call(b"", metadata=(("authorization", f"Bearer {KEY}"),), timeout=timeout_s)
+            payload = b"\xff\xff" if malformed else b""
+            await call(payload, metadata=(("authorization", f"Bearer {key}"),), timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
             return from_error(error)
     return Answer("OK")
@@ -175,6 +188,30 @@ async def test_a_caller_without_a_deadline_gets_the_methods_and_so_do_the_calls_
     assert (answer.code, answer.reason) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
     assert DEFAULT_S - 0.05 < took_s < DEFAULT_S + LATE_S
     assert 0 < seen[0] <= DEFAULT_S
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_the_refusals_around_deadline_and_faults_come_in_one_order(
+    served: Served, handlers: Handlers, door: str
+) -> None:
+    timings, faults = handlers.parts.timings, handlers.parts.live.faults
+    timing = timings.of(DO)
+    timing.succeeded(time.monotonic() - 5.0)
+    timing.count, timing.estimate_s = ENOUGH, 5.0
+    faults.set(Fault("f", DO, Abort("ABORTED")))
+
+    seen = [(await ask(served, door, 0.2, key=NOBODY, malformed=True)).reason]
+    timing.doubts(0.1)  # the first one of a while is let through, to look
+    seen += [
+        (await ask(served, door, 0.2, malformed=True)).reason,
+        (await ask(served, door, 20.0, malformed=True)).reason,
+        (await ask(served, door, 20.0)).reason,
+    ]
+    faults.clear("f")
+    timing.count = 0
+
+    assert seen == ["SCOPE_MISSING", "DEADLINE_TOO_SHORT", "MALFORMED_REQUEST", "FAULT_INJECTED"]
+    assert (await ask(served, door, 20.0)).code == "OK"
 
 
 @pytest.mark.parametrize("door", DOORS)

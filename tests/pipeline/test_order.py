@@ -1,9 +1,12 @@
 """The order of refusal: it is part of the public contract and the same on every door."""
 
+import time
 from typing import Any
 
 import pytest
 
+from bedplate.pipeline.timing import ENOUGH
+from bedplate.policy.faults import Abort, Fault
 from tests.pipeline.conftest import Bench
 from tests.pipeline.running import fail, run
 from tests.protos.echo import EchoRequest, EchoResponse
@@ -79,6 +82,47 @@ async def test_each_refusal_comes_before_the_next(bench: Bench, kind: str) -> No
         "ECHO_NOT_FOUND",
     ]
     assert await run(bench.methods[kind], bench.call(kind), EchoRequest(text="hi", times=1))
+
+
+async def test_what_cannot_finish_is_refused_before_it_is_read_and_faults_come_last(bench: Bench) -> None:
+    echo = bench.methods["Echo"]
+    timing = bench.parts.timings.of(echo.name)
+    for _ in range(ENOUGH):
+        timing.succeeded(time.monotonic() - 1.0)
+    bench.parts.live.faults.set(Fault("f", echo.name, Abort("ABORTED")))
+    assert not timing.doubts(0.1)  # the first one of a while is let through, to look
+    seen = []
+
+    async def refuse(request: Any, **options: Any) -> None:
+        seen.append((await fail(echo, bench.call(**options), request)).reason)
+
+    await refuse(b"\xff\xff", key="nothing", requested_timeout_s=0.1)
+    await refuse(b"\xff\xff", requested_timeout_s=0.1)
+    await refuse(b"\xff\xff")
+    await refuse(EchoRequest())
+    await refuse(EchoRequest(text="nobody"))
+    bench.parts.live.faults.clear("f")
+    await refuse(EchoRequest(text="nobody"))
+
+    assert seen == [
+        "SCOPE_MISSING",
+        "DEADLINE_TOO_SHORT",
+        "MALFORMED_REQUEST",
+        "INVALID_REQUEST",
+        "FAULT_INJECTED",
+        "ECHO_NOT_FOUND",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Collect", "Chat"])
+async def test_faults_come_before_the_messages_of_a_request_stream(bench: Bench, kind: str) -> None:
+    """They stand before the handler, which asks for the messages."""
+    bench.parts.live.faults.set(Fault("f", bench.methods[kind].name, Abort("ABORTED"), limit=1))
+
+    injected = await fail(bench.methods[kind], bench.call(kind), b"\xff\xff")
+    malformed = await fail(bench.methods[kind], bench.call(kind), b"\xff\xff")
+
+    assert (injected.reason, malformed.reason) == ("FAULT_INJECTED", "MALFORMED_REQUEST")
 
 
 async def test_nobody_without_the_right_to_call_makes_the_server_parse(bench: Bench) -> None:
