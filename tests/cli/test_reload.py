@@ -121,6 +121,17 @@ def test_a_signal_ends_the_server_with_the_watcher(acme):
         acme.ask("/v1/greeter/notes")
 
 
+def test_a_watcher_that_is_killed_takes_its_server_with_it(acme):
+    acme.change(HANDLERS, "PAGE_SIZE_DEFAULT = 100", "PAGE_SIZE_DEFAULT = 50")
+    acme.server.expect("up again")
+
+    acme.server.process.kill()
+    acme.server.expect_end()
+
+    with pytest.raises(urllib.error.URLError):
+        acme.ask("/v1/greeter/notes")
+
+
 def test_it_follows_where_watchfiles_is_not_installed(tmp_path):
     acme = Acme(tmp_path / "acme", watcher=False)
     try:

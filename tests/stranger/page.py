@@ -111,6 +111,11 @@ class Running:
             self._read = found.end()
             return found[0]
 
+    def expect_end(self, *, timeout_s: float = WAIT_MAX_S) -> None:
+        """Wait until it is gone, and whatever it has started that prints there."""
+        with self._more:
+            assert self._more.wait_for(lambda: self._ended, timeout_s), f"it goes on after {timeout_s:g} s"
+
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code."""
         if self.process.poll() is None:

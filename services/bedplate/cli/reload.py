@@ -95,9 +95,10 @@ class _Reloader:
         environment = {"BEDPLATE_DRAIN_REFUSE_S": "0", **os.environ}
         again = ["--again"] if self._started else []
         self._server = subprocess.Popen(  # noqa: S603
-            [*_BEDPLATE, "up", *self._arguments, *again],
+            [*_BEDPLATE, "up", *self._arguments, "--watched", *again],
             env=environment,
-            stdin=subprocess.DEVNULL,
+            # It ends when this one is gone, however that came: a pipe tells it.
+            stdin=subprocess.PIPE,
             # Ctrl-C comes here alone and is handed on, once.
             process_group=0,
         )
@@ -121,6 +122,20 @@ class _Reloader:
         except subprocess.TimeoutExpired:
             self._server.kill()
             return self._server.wait()
+        finally:
+            assert self._server.stdin is not None, "the pipe was asked for"
+            self._server.stdin.close()
+
+
+def end_with_watcher() -> None:
+    """Stop this process, which a watcher started, when the watcher is gone: its end of the pipe closes."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="watcher", daemon=True).start()
 
 
 _BEDPLATE = (sys.executable, "-m", "bedplate.cli.main")

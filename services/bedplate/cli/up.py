@@ -47,6 +47,7 @@ def up(
         typer.Option("--reload", help="Generate and start again when contracts or code change; keeps data."),
     ] = False,
     again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
+    watched: Annotated[bool, typer.Option("--watched", hidden=True)] = False,
 ) -> None:
     """Run services in this process until Ctrl-C; makes data folder, tables and a key."""
     from bedplate.cli.process import run_services
@@ -58,6 +59,10 @@ def up(
         from bedplate.cli.reload import run_reloading
 
         raise typer.Exit(run_reloading(require_project(), names or (), log=log))
+    if watched:
+        from bedplate.cli.reload import end_with_watcher
+
+        end_with_watcher()
     settings = _with_log(Settings.load(), log)
     wanted = tuple(dict.fromkeys(names or own_names()))
     for name in wanted:
