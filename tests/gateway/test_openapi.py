@@ -117,7 +117,7 @@ def test_the_documents_of_the_services_are_valid(docs):
     made = document([*LEDGER.methods, *RATES.methods], docs)
 
     validate(made)
-    assert len(made["paths"]) == 22
+    assert len(made["paths"]) == 23
     orjson.dumps(made)
 
 
@@ -219,6 +219,8 @@ def test_promises_are_in_it(shop):
         "deadline_default_s": 2.0,
         "deadline_max_s": 9.0,
         "idempotency": "READ_ONLY",
+        "criticality": "DEFAULT",
+        "deprecation": {"since": "2026-01-01"},
         "request_bytes_max": 4194304,
         "response_bytes_max": 4194304,
         "all_scopes": ["a", "b"],

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from bedplate.contract.policy import MethodPolicy, Visibility, resolve
 from bedplate.gateway.json_encode import is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
+from bedplate.gateway.openapi_promises import described, promises
 from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours
 from bedplate.gateway.routes import Binding, Template, bindings, parse
 from bedplate.gateway.text_value import takes_text
@@ -125,8 +126,7 @@ class _Writer:
             "tags": [method.containing_service.name],
             "summary": _WORD_START.sub(" ", method.name).capitalize(),
         }
-        if doc:
-            operation["description"] = doc
+        operation["description"] = f"{doc}\n\n{described(policy)}".strip()
         parameters = [
             *self._path_parameters(method.input_type, template, names),
             *self._query_parameters(method.input_type, binding, from_path),
@@ -142,7 +142,7 @@ class _Writer:
         auth = policy.auth
         scopes = sorted(auth.all_scopes | auth.any_scopes) if auth else []
         operation["security"] = [] if auth and auth.anonymous else [{"bearer": scopes}]
-        operation["x-bedplate-policy"] = _promises(policy)
+        operation["x-bedplate-policy"] = promises(policy)
         if policy.options.HasField("deprecation"):
             operation["deprecated"] = True
         return operation
@@ -267,21 +267,3 @@ def _parameters(
             holds_itself = any(step.containing_type is field.message_type for step in steps)
             if len(steps) < PARAMETER_DEPTH_MAX and not holds_itself and not is_special(field.message_type):
                 yield from _parameters(field.message_type, steps)
-
-
-def _promises(policy: MethodPolicy) -> dict[str, Any]:
-    """The promises of the contract that a caller can build on; durations in seconds."""
-    promises: dict[str, Any] = {
-        "method": policy.method,
-        "deadline_default_s": policy.deadline_default_s,
-        "deadline_max_s": policy.deadline_max_s,
-        "idempotency": policy.idempotency.name,
-        "request_bytes_max": policy.request_bytes,
-        "response_bytes_max": policy.response_bytes,
-    }
-    if policy.auth is not None and not policy.auth.anonymous:
-        promises["all_scopes"] = sorted(policy.auth.all_scopes)
-        promises["any_scopes"] = sorted(policy.auth.any_scopes)
-    if policy.retry is not None:
-        promises["retry"] = {"max_attempts": policy.retry.max_attempts, "codes": list(policy.retry.codes)}
-    return promises

@@ -1,7 +1,7 @@
 """How an OpenAPI document tells what a call can be refused with."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,10 +12,41 @@ from bedplate.contract.policy import MethodPolicy
 from bedplate.contract.reasons import Reason
 from bedplate.gateway.problem import PROBLEM_TYPE, http_status
 
-# Platform reasons that no call of a listed operation meets.
-_NOT_OF_OPERATIONS = {"METHOD_NOT_FOUND", "ROUTE_NOT_FOUND", "HTTP_METHOD_NOT_ALLOWED", "CANCELLED"}
-_OF_CREDENTIALS = {"CREDENTIAL_MISSING", "CREDENTIAL_INVALID", "TENANT_MISSING"}
+# Platform reasons that no call of a listed operation meets, or that are of a
+# deployment (its peers, its faults) and not of the contract.
+_NOT_OF_OPERATIONS = {
+    "METHOD_NOT_FOUND",
+    "ROUTE_NOT_FOUND",
+    "HTTP_METHOD_NOT_ALLOWED",
+    "CANCELLED",
+    "PEER_FORBIDDEN",
+    "FAULT_INJECTED",
+    "FAULTS_FORBIDDEN",
+    "OVERRIDE_REFUSED",
+    "OVERRIDE_NOT_FOUND",
+    "ENVIRONMENT_MISMATCH",
+}
 _OF_BODIES = {"CONTENT_TYPE_UNSUPPORTED", "MESSAGE_TOO_LARGE"}
+
+
+def _known(policy: MethodPolicy) -> bool:
+    return policy.auth is None or not policy.auth.anonymous
+
+
+# Platform reasons that only some policies have.
+_ONLY_WITH: dict[str, Callable[[MethodPolicy], object]] = {
+    "CREDENTIAL_MISSING": _known,
+    "CREDENTIAL_INVALID": _known,
+    "TENANT_MISSING": _known,
+    "SCOPE_MISSING": lambda policy: policy.auth and (policy.auth.all_scopes or policy.auth.any_scopes),
+    "AUDIENCE_WRONG": lambda policy: policy.auth and policy.auth.audiences,
+    "STEP_UP_REQUIRED": lambda policy: policy.auth and policy.auth.step_up,
+    "RELATION_MISSING": lambda policy: policy.auth and policy.auth.relation,
+    "RATE_LIMITED": lambda policy: policy.rate,
+    "METHOD_SUNSET": lambda policy: policy.deprecation and policy.deprecation.sunset,
+    "IDEMPOTENCY_KEY_REUSED": lambda policy: policy.replay,
+    "IDEMPOTENCY_IN_PROGRESS": lambda policy: policy.replay,
+}
 
 _WORD = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
 _AS_OTHER = re.compile(r"\bas\s+(\w+)\s+does\b")
@@ -105,14 +136,11 @@ def _reasons(
     method: MethodDescriptor, policy: MethodPolicy, docs: Mapping[str, str], *, has_body: bool
 ) -> Iterator[Reason]:
     own = reasons.of_file(method.containing_service.file)
-    anonymous = policy.auth is not None and policy.auth.anonymous
-    scopes = policy.auth is not None and (policy.auth.all_scopes or policy.auth.any_scopes)
     for reason in reasons.platform().values():
         name = reason.name
         if (
             name in _NOT_OF_OPERATIONS
-            or (name in _OF_CREDENTIALS and anonymous)
-            or (name == "SCOPE_MISSING" and not scopes)
+            or (name in _ONLY_WITH and not _ONLY_WITH[name](policy))
             or (name in _OF_BODIES and not has_body)
             or (name == "PAGE_TOKEN_INVALID" and "page_token" not in method.input_type.fields_by_name)
         ):
