@@ -76,3 +76,30 @@ def test_a_typed_client_works_where_only_the_base_distribution_is(wheel, tmp_pat
 
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["True", "[]"]
+
+
+def test_contracts_are_checked_with_what_the_wheel_holds(wheel, tmp_path):
+    wheel.extractall(tmp_path / "installed")
+    project = tmp_path / "acme"
+    project.mkdir()
+    script = (
+        "import sys\n"
+        f"sys.path[:0] = [{str(tmp_path / 'installed')!r}]\n"
+        f"sys.path.append({sysconfig.get_path('purelib')!r})\n"
+        "from bedplate.cli.main import app\n"
+        "import bedplate.lint\n"
+        "print(bedplate.lint.__file__, file=sys.stderr)\n"
+        "app(sys.argv[1:])"
+    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-S", "-c", script, *words]
+        return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+
+    assert run("new", "service", "greeter").returncode == 0
+    checked, explained = run("check"), run("check", "--explain", "BP103")
+
+    assert str(tmp_path / "installed") in checked.stderr
+    assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr
+    assert "No finding in 1 contract." in checked.stderr
+    assert explained.stdout.startswith("BP103")
