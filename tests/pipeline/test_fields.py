@@ -409,3 +409,9 @@ async def test_nobody_looks_for_it_in_production() -> None:
     library = Library(strict=False)
 
     assert await answered(library, library.Book(pin="4711", pages=-1)) == "OK"
+
+
+async def test_a_mask_is_looked_at_before_the_rules(library: Library) -> None:
+    wrong = await library.update("titel", "pages", pages=-1)
+
+    assert [where for where, _ in wrong] == ["update_mask.paths[0]"]

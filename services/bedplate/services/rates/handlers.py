@@ -5,6 +5,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from bedplate.cache import Answers
 from bedplate.data import Database
 from bedplate.data.page import PageTokens, fingerprint
 from bedplate.errors import Kind, Violation
@@ -16,12 +17,15 @@ from bedplate.services.rates.lookup import Asked, find_legs
 
 PAGE_SIZE_DEFAULT = 100
 
+_GET_RATE = "bedplate.rates.v1.RatesService/GetRate"
+
 
 class RatesHandlers:
     """Answers the calls of RatesService; see its contract for what each one does and refuses."""
 
-    def __init__(self, database: Database, page_tokens: PageTokens) -> None:
+    def __init__(self, database: Database, page_tokens: PageTokens, cache: Answers) -> None:
         self._database = database
+        self._cache = cache
         self._page_tokens = page_tokens
 
     async def ImportRates(self, request: pb.ImportRatesRequest, call: Call) -> pb.ImportRatesResponse:
@@ -43,7 +47,11 @@ class RatesHandlers:
                 _refuse_changed(rates, store.differing(connection, call.tenant, source, rates))
             return created_count
 
-        created_count = await self._database.transact(work)
+        try:
+            created_count = await self._database.transact(work)
+        finally:
+            # Also when nobody knows whether it was committed.
+            await self._cache.invalidate(_GET_RATE, tenant=call.tenant)
         return pb.ImportRatesResponse(created_count=created_count, unchanged_count=len(rates) - created_count)
 
     async def GetRate(self, request: pb.GetRateRequest, call: Call) -> pb.GetRateResponse:

@@ -12,7 +12,7 @@ def build(context: Context) -> Service:
     return Service(
         name="rates",
         descriptor=rates_pb2.DESCRIPTOR.services_by_name["RatesService"],
-        handlers=RatesHandlers(context.database, context.page_tokens),
+        handlers=RatesHandlers(context.database, context.page_tokens, context.cache),
     )
 
 

@@ -87,8 +87,9 @@ class Rate(_message.Message):
     date: _builtins.str
     """The day it was published for, `YYYY-MM-DD`."""
     value: _builtins.str
-    """A decimal number above 0 of at most 24 digits, such as `1.0842`: no sign,
-    no exponent, no leading zeros.
+    """A decimal number above 0, such as `1.0842`: no sign, no exponent, no leading
+    zeros. At most 24 digits where it is imported; one that is made from two
+    has 28 significant ones, and as many zeros before them as it takes.
     """
     def __init__(
         self,

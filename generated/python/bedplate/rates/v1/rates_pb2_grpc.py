@@ -87,7 +87,9 @@ class RatesServiceServicer(object):
         Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
         source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
         day; with last_known, none before it either; without a date, no day on
-        which both currencies have one).
+        which both currencies have one). The answer may be one that was given up to
+        5 s ago: an import through another process of the service is seen after
+        that time, one through the same process at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

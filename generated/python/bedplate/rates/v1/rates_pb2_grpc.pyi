@@ -60,7 +60,9 @@ class RatesServiceStub:
     Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
     source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
     day; with last_known, none before it either; without a date, no day on
-    which both currencies have one).
+    which both currencies have one). The answer may be one that was given up to
+    5 s ago: an import through another process of the service is seen after
+    that time, one through the same process at once.
     """
     Convert: _grpc.UnaryUnaryMultiCallable[_rates_pb2.ConvertRequest, _rates_pb2.ConvertResponse]
     """Converts an amount by the rate of a day. Refuses with INVALID_ARGUMENT
@@ -99,7 +101,9 @@ class RatesServiceAsyncStub(RatesServiceStub):
     Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
     source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
     day; with last_known, none before it either; without a date, no day on
-    which both currencies have one).
+    which both currencies have one). The answer may be one that was given up to
+    5 s ago: an import through another process of the service is seen after
+    that time, one through the same process at once.
     """
     Convert: _aio.UnaryUnaryMultiCallable[_rates_pb2.ConvertRequest, _rates_pb2.ConvertResponse]  # type: ignore[assignment]
     """Converts an amount by the rate of a day. Refuses with INVALID_ARGUMENT
@@ -147,7 +151,9 @@ class RatesServiceServicer(metaclass=_abc_1.ABCMeta):
         Refuses with INVALID_ARGUMENT DATE_INVALID, NOT_FOUND CURRENCY_UNKNOWN (the
         source never had a rate for it), NOT_FOUND RATE_NOT_FOUND (no rate on this
         day; with last_known, none before it either; without a date, no day on
-        which both currencies have one).
+        which both currencies have one). The answer may be one that was given up to
+        5 s ago: an import through another process of the service is seen after
+        that time, one through the same process at once.
         """
 
     @_abc_1.abstractmethod
