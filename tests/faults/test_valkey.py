@@ -20,7 +20,9 @@ from tests.protos.echo_client import EchoClient, Refused
 
 BURST = 5
 SLOW = 0.001
-TIMEOUT_S = 0.1
+# How long a call may wait where that is measured, and where it is not: a busy machine is slow.
+SHORT_S = 0.1
+PATIENT_S = 2.0
 # What a busy machine may add to what is measured, seconds.
 SLACK_S = 0.4
 WAIT_S = 20.0
@@ -38,7 +40,9 @@ def valkey() -> Iterator[ValkeyServer]:
 
 
 @asynccontextmanager
-async def replicas(valkey: ValkeyServer, count: int, without: str) -> AsyncIterator[list[Served]]:
+async def replicas(
+    valkey: ValkeyServer, count: int, without: str, *, timeout_s: float = PATIENT_S
+) -> AsyncIterator[list[Served]]:
     """Processes with one limit: so many calls, and no token flows back."""
     async with AsyncExitStack() as stack:
         started = []
@@ -47,7 +51,7 @@ async def replicas(valkey: ValkeyServer, count: int, without: str) -> AsyncItera
                 serve(
                     [echo.service(echo.Handlers())],
                     valkey_url=valkey.url,
-                    valkey_timeout_s=TIMEOUT_S,
+                    valkey_timeout_s=timeout_s,
                     valkey_without=without,
                     drain_refuse_s=0.0,
                 )
@@ -122,7 +126,7 @@ async def test_without_valkey_the_setting_holds_and_with_it_the_limit_again(
 
 
 async def test_a_call_waits_for_a_valkey_that_stalls_no_longer_than_it_may(valkey: ValkeyServer) -> None:
-    async with replicas(valkey, 1, "open") as (served,):
+    async with replicas(valkey, 1, "open", timeout_s=SHORT_S) as (served,):
         assert await ask(served, 1) == ["OK"]
 
         valkey.stall()
@@ -131,7 +135,7 @@ async def test_a_call_waits_for_a_valkey_that_stalls_no_longer_than_it_may(valke
         took_s = time.monotonic() - began
         valkey.resume()
 
-    assert took_s < TIMEOUT_S + SLACK_S
+    assert took_s < SHORT_S + SLACK_S
 
 
 async def test_a_server_starts_without_valkey_and_uses_it_when_it_comes(valkey: ValkeyServer) -> None:

@@ -147,13 +147,16 @@ async def test_a_peer_that_reads_nothing_does_not_keep_the_handler(
 
 
 async def test_one_connection_more_than_allowed_is_closed_and_the_others_live() -> None:
-    async with serve([echo.service(echo.Handlers())], grpc_connections=2, drain_refuse_s=0.0) as served:
-        async with connect(served.grpc_address) as first, connect(served.grpc_address) as second:
-            for peer in (first, second):
-                assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0
+    async with (
+        serve([echo.service(echo.Handlers())], grpc_connections=2, drain_refuse_s=0.0) as served,
+        connect(served.grpc_address) as first,
+        connect(served.grpc_address) as second,
+    ):
+        for peer in (first, second):
+            assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0
 
-            async with connect(served.grpc_address) as third:
-                await asyncio.wait_for(third.closed.wait(), 20)
+        async with connect(served.grpc_address) as third:
+            await asyncio.wait_for(third.closed.wait(), 20)
 
-            for peer in (first, second):
-                assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0
+        for peer in (first, second):
+            assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0
