@@ -29,9 +29,13 @@ SCAN = re.compile(r"^SCAN (?!CONSTANT ROW|\d+ CONSTANT ROW)(\S+)")
 
 
 # Of a table that fits a page or two, a scan is the shortest way.
-_MORE_LEDGERS = """
+_MORE = """
 INSERT INTO ledger_ledgers (tenant_id, ledger_id, display_name, create_time_us, head_sequence, head_time_us)
-    SELECT 'tenant-' || n % 500, 'ledger-' || n, '', 1, 0, 1 FROM generate_series(1, 5000) n
+    SELECT 'tenant-' || n % 500, 'ledger-' || n, '', 1, 0, 1 FROM generate_series(1, 5000) n;
+INSERT INTO ledger_failures
+    (tenant_id, ledger_id, kind, failed_id, content, reason, sentence, field, facts, create_time_us)
+    SELECT 'tenant-' || n % 500, 'main', 1, 'tx-' || n, '', 'LIMIT_EXCEEDED', '', '', '', n
+    FROM generate_series(1, 5000) n
 """
 
 
@@ -55,7 +59,7 @@ def postgresql_books(postgres_server: PostgresServer) -> Iterator[str]:
     with engine.connect() as connection:
         connection.exec_driver_sql("SET session_replication_role = replica")
         _fill(connection, TENANTS)
-        connection.exec_driver_sql(_MORE_LEDGERS)
+        connection.exec_driver_sql(_MORE)
         connection.exec_driver_sql("VACUUM ANALYZE")
     yield url
     postgres_server.drop_database(url)
@@ -198,6 +202,25 @@ async def test_sqlite_reads_no_table_as_a_whole(asked_sqlite):
 
     for statement, plan in asked_sqlite.plans("EXPLAIN QUERY PLAN").items():
         assert not scans_sqlite(plan), f"{statement}\n{plan}"
+
+
+async def test_what_asks_for_entries_of_accounts_reads_theirs_only(asked_postgresql, asked_sqlite):
+    """The primary key has them in order too, among those of all other accounts."""
+    every = [
+        list(asked_postgresql.plans("EXPLAIN").items()),
+        list(asked_postgresql.generic_plans().items()),
+        list(asked_sqlite.plans("EXPLAIN QUERY PLAN").items()),
+    ]
+
+    for plans in every:
+        of_accounts = [
+            (statement, plan)
+            for statement, plan in plans
+            if "ledger_entries" in statement and re.search(r"\baccount_id = ", statement)
+        ]
+        assert len(of_accounts) >= 5
+        for statement, plan in of_accounts:
+            assert "ledger_entries_sums" in plan, f"{statement}\n{plan}"
 
 
 async def test_a_table_that_is_read_as_a_whole_would_be_seen(asked_postgresql, asked_sqlite):
