@@ -202,9 +202,10 @@ def test_what_did_not_change_since_main_breaks_nothing(acme, command):
 def test_a_shorter_deadline_breaks_a_promise_until_it_is_acknowledged(acme, command):
     change(acme, "default: {seconds: 2}", "default: {seconds: 1}")
 
-    code, out, _ = command("breaking")
+    code, out, err = command("breaking")
 
     assert code == 1
+    assert 'code = "BB301"\nplace = "acme.greeter.v1.GreeterService.CreateNote"\n' in err
     methods = ("CreateNote", "GetNote", "ListNotes")
     assert [line.split()[1:3] for line in out.splitlines()] == [["policy", "BB301:"]] * len(methods)
 
@@ -258,6 +259,9 @@ def test_against_a_state_without_contracts_nothing_breaks(acme, command):
 
     assert code == 0
     assert "git:empty has no contract in protos" in err
+    assert json.loads(command("breaking", "--against", "git:empty", "--format", "json")[1]) == {
+        "findings": []
+    }
 
 
 def test_outside_of_git_it_says_so(acme, command):

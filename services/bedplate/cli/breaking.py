@@ -11,8 +11,11 @@ from bedplate.cli.exits import Exit, Stop
 from bedplate.cli.findings import Format, counted, explain_code, find_protos, show, told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bedplate.cli.findings import Protos
     from bedplate.lint.contract import Contract
+    from bedplate.lint.finding import Finding
 
 EXAMPLES = examples(
     "bedplate breaking --against git:main",
@@ -20,6 +23,8 @@ EXAMPLES = examples(
     "bedplate breaking --against file:released.binpb",
     "bedplate breaking --explain BB301",
 )
+# How long the entry counts that is proposed.
+ACKNOWLEDGED_DAYS = 30
 
 
 def breaking(
@@ -62,7 +67,7 @@ def breaking(
     old = _before(against, found, new, tools)
     if old is None:
         typer.echo(f"{against} has no contract in {found.shown}; nothing can break.", err=True)
-        return
+        old = new
     try:
         known = read(found.folder / FILE)
     except AcknowledgementError as error:
@@ -70,7 +75,26 @@ def breaking(
     today = datetime.datetime.now(datetime.UTC).date()
     findings = apply(compare(old, new), known, shown=f"{found.shown}/{FILE}", today=today)
     command = "bedplate breaking --explain"
-    show(findings, form, command=command, of=f"{counted(new.own)} against {against}")
+    of = f"{counted(new.own)} against {against}"
+    show(findings, form, command=command, of=of, hint=_entry(findings, f"{found.shown}/{FILE}", today))
+
+
+def _entry(findings: "Sequence[Finding]", path: str, today: datetime.date) -> list[str]:
+    """How the first of the findings would be acknowledged."""
+    from bedplate.lint.finding import Severity
+
+    first = next((one for one in findings if one.severity not in (Severity.ADVICE, Severity.ERROR)), None)
+    if first is None:
+        return []
+    return [
+        f"A change that is meant is acknowledged in {path}, such as the first one:",
+        "",
+        "[[acknowledge]]",
+        f'code = "{first.code}"',
+        f'place = "{first.element}"',
+        'reason = "..."',
+        f"until = {today + datetime.timedelta(days=ACKNOWLEDGED_DAYS)}",
+    ]
 
 
 def _before(against: str, protos: "Protos", new: "Contract", tools: str) -> "Contract | None":

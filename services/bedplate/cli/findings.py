@@ -106,7 +106,9 @@ def explain_code(code: str) -> None:
         typer.echo(f"{section.code}\n\n{section.text}")
 
 
-def show(findings: "Sequence[Finding]", form: Format, *, command: str, of: str) -> None:
+def show(
+    findings: "Sequence[Finding]", form: Format, *, command: str, of: str, hint: Sequence[str] = ()
+) -> None:
     """Print findings, and end the command as they ask for.
 
     Args:
@@ -114,6 +116,7 @@ def show(findings: "Sequence[Finding]", form: Format, *, command: str, of: str) 
         form: How it is shown.
         command: What explains a code.
         of: What was looked at, such as `2 contracts`.
+        hint: What else a person may want to know when the command fails.
 
     Raises:
         Exit: With 1, when there is more than advice.
@@ -127,6 +130,8 @@ def show(findings: "Sequence[Finding]", form: Format, *, command: str, of: str) 
         else:
             codes = f"{command} {next(one.code for one in findings)}"
             typer.echo(f"{counted(findings, 'finding')} in {of}. What a code means: {codes}", err=True)
+            for line in hint:
+                typer.echo(line, err=True)
     else:
         for line in lines(findings, form.value, command=command):
             typer.echo(line)
