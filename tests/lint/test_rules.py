@@ -9,6 +9,7 @@ from bedplate.lint.check import check
 from bedplate.lint.contract import Contract
 from bedplate.lint.page import document, sections
 from bedplate.lint.rule import RULES, Limits
+from bedplate.policy.enforced import ENFORCED
 from tests.lint.examples import Example, after, before, compiled, whole
 
 ROOT = Path(__file__).parents[2]
@@ -145,3 +146,14 @@ service ShopService {
 """
 
     assert found(tmp_path, fragment) == []
+
+
+def test_an_option_that_this_version_does_not_keep_is_told_before_a_server_refuses_it(tmp_path, monkeypatch):
+    monkeypatch.delitem(ENFORCED, "slo")
+    fragment = """\
+rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {
+  option (bedplate.v1.policy) = {idempotency: IDEMPOTENCY_READ_ONLY slo: {availability: 0.99}};
+}
+"""
+
+    assert found(tmp_path, fragment) == ["BP105"]

@@ -33,7 +33,6 @@ class Method:
         own: The options that it sets itself.
         options: Those of its service and its own together.
         policy: All of it; None when it contradicts itself.
-        mistake: Why it is none; empty otherwise.
         http: Its HTTP bindings; empty when there is none, or its rule cannot be read.
         http_mistake: Why the rule cannot be read; empty otherwise.
     """
@@ -42,7 +41,6 @@ class Method:
     own: policy_pb2.MethodPolicy
     options: policy_pb2.MethodPolicy
     policy: MethodPolicy | None
-    mistake: str
     http: tuple[Binding, ...]
     http_mistake: str
 
@@ -147,15 +145,14 @@ def read_method(descriptor: MethodDescriptor) -> Method:
     for field, _ in own.ListFields():
         options.ClearField(field.name)  # type: ignore[arg-type]
     options.MergeFrom(own)
-    policy, mistake = None, ""
     try:
         policy = resolve(descriptor)
-    except PolicyError as error:
-        mistake = str(error)
+    except PolicyError:
+        policy = None  # a rule says why
     http: tuple[Binding, ...] = ()
     http_mistake = ""
     try:
         http = tuple(bindings(descriptor))
     except PolicyError as error:
         http_mistake = str(error)
-    return Method(descriptor, own, options, policy, mistake, http, http_mistake)
+    return Method(descriptor, own, options, policy, http, http_mistake)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from bedplate.contract.policy import PolicyError
-from bedplate.gateway.routes import Binding, parse
-from bedplate.lint.contract import Method
-from bedplate.lint.rule import Found, in_method, method_rule
+from bedplate.gateway.routes import Binding, Route, Routes, parse
+from bedplate.lint.contract import Contract, Method
+from bedplate.lint.rule import Found, Limits, in_method, method_rule, rule
 from bedplate.lint.schema import below, class_of, field_at, sensitive
 from bedplate.v1 import policy_pb2 as pb
 
@@ -102,6 +102,24 @@ def get_and_delete_have_no_body(method: Method) -> Iterator[Found]:
                 f"takes a body with {binding.http_method} {binding.path}; remove body, or use post",
                 _HTTP,
             )
+
+
+@rule("BP308")
+def routes_differ(contract: Contract, limits: Limits) -> Iterator[Found]:
+    """One of two methods that answer the same requests is never reached."""
+    routes = Routes()
+    for method in contract.methods:
+        if not method.visible:
+            continue
+        for binding in method.http:
+            try:
+                template = parse(binding.path)
+            except PolicyError:
+                continue
+            try:
+                routes.add(Route(binding.http_method, template, method.name, None))
+            except PolicyError as error:
+                yield Found(method.descriptor.full_name, str(error), _HTTP)
 
 
 def _mistakes(method: Method, binding: Binding) -> Iterator[str]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from bedplate.contract.policy import service_policy
+from bedplate.contract.policy import PolicyError, service_policy
 from bedplate.lint.contract import Contract, Method
 from bedplate.lint.finding import Severity
 from bedplate.lint.rule import Found, Limits, in_method, method_rule, rule
 from bedplate.lint.schema import below, class_of, field_at, required, sensitive
+from bedplate.policy.enforced import check_method
 from bedplate.v1 import policy_pb2 as pb
 
 _OPTION = "bedplate.v1.policy"
@@ -45,10 +46,11 @@ def public_has_deadline(method: Method) -> Iterator[Found]:
 @method_rule("BP105")
 def is_usable(method: Method) -> Iterator[Found]:
     """What a server would refuse at its start."""
-    if method.mistake:
-        yield Found(
-            method.descriptor.full_name, f"{method.mistake}; a server would not start with it", _OPTION
-        )
+    try:
+        check_method(method.descriptor)
+    except PolicyError as error:
+        text = str(error).rstrip(".")
+        yield Found(method.descriptor.full_name, f"{text}. A server would not start with it", _OPTION)
 
 
 @method_rule("BP107")
