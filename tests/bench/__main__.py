@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import load, report
+from tests.bench import load, report, stages
 from tests.bench.rows import LOAD_CPU, REFUSING_ROWS, ROWS, Running
 
 BUILD = Path("build")
@@ -43,6 +43,21 @@ def main() -> None:
         if attempt < ATTEMPTS:
             print("measuring again", file=sys.stderr)
     write(measured, {row.id: row.title for row in rows})
+    if not only:
+        write_stages()
+
+
+def write_stages() -> None:
+    """Measure the stages in process, and add what they cost to the report."""
+    costs = stages.measure()
+    table = stages.as_markdown(costs)
+    path = BUILD / "bench.json"
+    rows = [{"id": name, "cpu_us_per_call": round(cost, 2)} for name, cost in costs.items()]
+    kept = [item for item in json.loads(path.read_text()) if item["id"] not in costs]
+    path.write_text(json.dumps(kept + rows, indent=2) + "\n")
+    with (BUILD / "bench.md").open("a") as report_file:
+        report_file.write("\n" + table)
+    print(table)
 
 
 def measure(ids: list[str], rounds: int, seconds: float) -> dict[str, report.Measured]:
