@@ -30,7 +30,7 @@ def test_a_scope_that_no_method_asks_for_is_refused_with_those_that_there_are(co
 
     assert code == 2
     assert "No method asks for the scope ledger.raed." in err
-    assert "There are: ledger.import, ledger.read, ledger.write, " in err
+    assert "ledger.import, ledger.read, ledger.write, platform.admin, " in err
     assert not keys.exists()
 
 
