@@ -1,8 +1,4 @@
-"""What happened to a ledger, read in the order of time, a page at a time.
-
-`|| ''` keeps PostgreSQL without statistics from the primary key, by which it
-would read the whole ledger for each page.
-"""
+"""What happened to a ledger, read in the order of time, a page at a time."""
 
 from collections.abc import Sequence
 
@@ -12,7 +8,7 @@ from bedplate.services.ledger.domain import AccountClosed, Failure, Hold, HoldRe
 from bedplate.services.ledger.store import failures, holds
 from bedplate.services.ledger.store.statement import Statement
 
-_OF_LEDGER = "WHERE tenant_id = :tenant_id AND ledger_id || '' = :ledger_id"
+_OF_LEDGER = "WHERE tenant_id = :tenant_id AND ledger_id = :ledger_id"
 _CREATED = Statement(f"""
     {holds.COLUMNS} {_OF_LEDGER} AND create_time_us > :after AND create_time_us <= :until
     ORDER BY create_time_us LIMIT :limit
