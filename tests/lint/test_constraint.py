@@ -24,12 +24,13 @@ def told(old: str, new: str) -> list[str]:
         ("string { in: ['a', 'b'] }", "string { in: 'a' }", "string.in has fewer values"),
         ("string {}", "string { in: 'a' }", "string.in has fewer values"),
         ("string { not_in: 'a' }", "string { not_in: ['a', 'b'] }", "string.not_in has more values"),
-        ("int64 { lte: 9 }", "int64 { lte: 8 }", "int64.lte was 9 and is 8"),
-        ("int64 { gte: 0 }", "int64 { gt: 0 }", "int64.gt is new"),
+        ("int64 { lte: 9 }", "int64 { lte: 8 }", "int64.lte is 8, and int64.lte was 9"),
+        ("", "int64 { gt: 0 }", "int64.gt is new"),
+        ("int64 { gte: 0 }", "int64 { gt: 0 }", "int64.gt is 0, and int64.gte was 0"),
         (
             "duration { lte { seconds: 9 } }",
             "duration { lte { nanos: 5 } }",
-            "duration.lte was 9 and is 5e-09",
+            "duration.lte is 5e-09, and duration.lte was 9",
         ),
         ("repeated { max_items: 9 }", "repeated { max_items: 3 }", "repeated.max_items was 9 and is 3"),
         (
@@ -67,6 +68,8 @@ def test_what_takes_less_is_told(old, new, what):
         ("string { in: 'a' }", "string { in: ['a', 'b'] }"),
         ("string { not_in: ['a', 'b'] }", "string { not_in: 'a' }"),
         ("int64 { gt: 0 lte: 9 }", "int64 { gt: -1 lte: 10 }"),
+        ("int64 { gte: 0 lt: 9 }", "int64 { gt: -1 lte: 9 }"),
+        ("int64 { gt: 0 }", "int64 { gte: 0 }"),
         ("string { example: 'a' }", "string { example: 'b' }"),
         (
             "cel { id: 'odd' message: 'be odd' expression: 'this % 2 == 1' }",

@@ -73,7 +73,9 @@ def from_commit(folder: Path, ref: str, *, shown: str, python: str = "") -> Cont
         raise SourceError(f"{shown or folder} is in no git repository.", usage=True)
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if commit is None:
-        raise SourceError(f"git:{ref}: there is no such commit, branch or tag.", usage=True)
+        raise SourceError(
+            f"git:{ref}: there is no such commit, branch or tag.", "Fetch it first.", usage=True
+        )
     root, name = Path(top.decode().strip()), commit.decode().strip()
     path = folder.resolve().relative_to(root.resolve()).as_posix()
     if _git(root, "cat-file", "-e", f"{name}:{path}") is None:

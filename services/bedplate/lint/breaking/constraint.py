@@ -8,6 +8,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+# Bounds of which one with equality and one without exclude each other.
+_BOUNDS = {"lt": "lte", "lte": "lt", "gt": "gte", "gte": "gt"}
 _UPPER = frozenset({"lt", "lte", "max_len", "max_bytes", "max_items", "max_pairs", "within"})
 _LOWER = frozenset({"gt", "gte", "min_len", "min_bytes", "min_items", "min_pairs"})
 # What says nothing of which values are taken.
@@ -30,12 +32,28 @@ def tightened(old: Message, new: Message, prefix: str = "") -> Iterator[str]:
             yield from _repeated(path, field, list(getattr(old, field.name)), list(value))
         elif isinstance(value, Message) and not isinstance(value, (Duration, Timestamp)):
             yield from tightened(getattr(old, field.name), value, f"{path}.")
+        elif field.name in _BOUNDS:
+            yield from _bound(path, field.name, old, value)
         elif not old.HasField(field.name):
             if value is not False:
                 yield f"{path} is new"
         else:
             yield from _scalar(path, field.name, getattr(old, field.name), value)
     yield from _ignored(old, new)
+
+
+def _bound(path: str, name: str, old: Message, new: Any) -> Iterator[str]:
+    """What a bound of a range refuses that the one before it, with or without equality, did not."""
+    before = next((one for one in (name, _BOUNDS[name]) if old.HasField(one)), None)
+    if before is None:
+        yield f"{path} is new"
+        return
+    was, now = _number(getattr(old, before)), _number(new)
+    further = now < was if name in _UPPER else now > was
+    # The shorter name of the two is the one without equality.
+    if further or (now == was and len(name) < len(before)):
+        where = path.removesuffix(name)
+        yield f"{path} is {_shown(new)}, and {where}{before} was {_shown(getattr(old, before))}"
 
 
 def _scalar(path: str, name: str, old: Any, new: Any) -> Iterator[str]:

@@ -208,6 +208,18 @@ def shared_buckets_agree(contract: Contract, limits: Limits) -> Iterator[Found]:
             )
 
 
+@method_rule("BP120", Severity.WARNING)
+def anonymous_is_limited(method: Method) -> Iterator[Found]:
+    """Whom nobody knows, nobody can ask to stop."""
+    if method.visible and method.options.auth.anonymous and not method.options.HasField("rate"):
+        yield in_method(
+            method,
+            "may be called by anyone, as often as they like; write rate: {per_second: 10}, which counts for "
+            "each address",
+            "auth" if method.own.HasField("auth") else "",
+        )
+
+
 @rule("BP117", Severity.WARNING)
 def services_have_owners(contract: Contract, limits: Limits) -> Iterator[Found]:
     """Somebody answers for it."""
