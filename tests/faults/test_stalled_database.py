@@ -66,7 +66,7 @@ class Chain:
                 problem = json.load(error)
             return problem["code"], problem["reason"]
 
-    async def over_grpc(self, number: int) -> tuple[str, str]:
+    async def over_grpc(self, number: int, timeout_s: float = DEADLINE_S) -> tuple[str, str]:
         """Pay over gRPC; the same."""
         async with grpc.aio.insecure_channel(self.front.grpc_address) as channel:
             await channel.channel_ready()
@@ -78,7 +78,7 @@ class Chain:
             try:
                 await pay(
                     teller.PayRequest(transaction_id=f"tx-{number}"),
-                    timeout=DEADLINE_S,
+                    timeout=timeout_s,
                     metadata=(("authorization", f"Bearer {self.front.key}"),),
                 )
             except grpc.aio.AioRpcError as error:
@@ -160,6 +160,7 @@ async def test_every_hop_stops_at_the_deadline_and_nothing_is_committed_after_it
         await books.open()
         await hold_up(chain, chain.over_http, range(1, 7))
         await hold_up(chain, chain.over_grpc, range(11, 17))
+        await hang_up(chain, 20)
         posted = sorted(await books.posted_ids())
 
     assert posted == ["tx-1", "tx-11", "tx-16", "tx-6"]
@@ -197,3 +198,21 @@ async def hold_up(chain: Chain, pay: Pay, numbers: range) -> None:
     assert {reason for _, reason in answers} <= {"DEADLINE_EXCEEDED", ""}  # core's own answer has none
     assert min(took) < DEADLINE_S + LATE_S, took
     assert min(quiet) < LATE_S, quiet
+
+
+async def hang_up(chain: Chain, number: int) -> None:
+    """A caller that goes away ends the calls behind it and their statement, long before any deadline."""
+
+    async def runs() -> bool:
+        return await asyncio.to_thread(chain.ledger.metric, "bedplate_database_running") == 1
+
+    async def is_over() -> bool:
+        calls = await asyncio.to_thread(chain.ledger.metric, "bedplate_calls_in_flight", POST)
+        return calls == 0 and waiting() == 0 and not await runs()
+
+    with stalled(chain.database_url) as waiting:
+        call = asyncio.ensure_future(chain.over_grpc(number, timeout_s=20.0))
+        await until(runs, 5)
+        call.cancel()
+        await asyncio.wait([call])
+        await until(is_over, 5)
