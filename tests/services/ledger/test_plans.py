@@ -204,8 +204,16 @@ async def test_sqlite_reads_no_table_as_a_whole(asked_sqlite):
         assert not scans_sqlite(plan), f"{statement}\n{plan}"
 
 
-async def test_what_asks_for_entries_of_accounts_reads_theirs_only(asked_postgresql, asked_sqlite):
-    """The primary key has them in order too, among those of all other accounts."""
+# What reads entries and holds of accounts, and by which indexes alone.
+OF_ACCOUNTS = {
+    r"\baccount_id = .*ledger_entries|ledger_entries.*\baccount_id = ": "ledger_entries_sums",
+    r"ledger_holds .*debit_account_id = ": "ledger_holds_debit",
+    r"ledger_holds .*credit_account_id = ": "ledger_holds_credit",
+}
+
+
+async def test_what_is_asked_of_accounts_is_read_by_account(asked_postgresql, asked_sqlite):
+    """Other indexes have the order that is asked for, too, among the rows of all other accounts."""
     every = [
         list(asked_postgresql.plans("EXPLAIN").items()),
         list(asked_postgresql.generic_plans().items()),
@@ -213,14 +221,11 @@ async def test_what_asks_for_entries_of_accounts_reads_theirs_only(asked_postgre
     ]
 
     for plans in every:
-        of_accounts = [
-            (statement, plan)
-            for statement, plan in plans
-            if "ledger_entries" in statement and re.search(r"\baccount_id = ", statement)
-        ]
-        assert len(of_accounts) >= 5
-        for statement, plan in of_accounts:
-            assert "ledger_entries_sums" in plan, f"{statement}\n{plan}"
+        for pattern, index in OF_ACCOUNTS.items():
+            found = [(statement, plan) for statement, plan in plans if re.search(pattern, statement)]
+            assert len(found) >= 2
+            for statement, plan in found:
+                assert index in plan, f"{statement}\n{plan}"
 
 
 async def test_a_table_that_is_read_as_a_whole_would_be_seen(asked_postgresql, asked_sqlite):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bedplate.services.ledger.domain import AccountPath, AsOf, Axis, Currency, GroupTotal, Side
 from bedplate.services.ledger.store import path as paths
 from bedplate.services.ledger.store.history import PENDING_THEN
-from bedplate.services.ledger.store.statement import Statement
+from bedplate.services.ledger.store.statement import Statement, indexed
 
 # A group and a currency in it; and its debits and credits.
 Key = tuple[str, str]
@@ -143,7 +143,7 @@ def _statements(shape: paths.Shape) -> _Statements:
             Axis.EFFECTIVE: _posted(shape, f"{_EFFECTIVE} <= :effective_us"),
         },
         due=_holds(shape, due),
-        pending_then=_holds(shape, PENDING_THEN),
+        pending_then=_holds(shape, PENDING_THEN, by_account=True),
     )
 
 
@@ -218,24 +218,32 @@ def _posted(shape: paths.Shape, condition: str) -> Statement:
     return Statement(postgresql, sqlite=sqlite)
 
 
-def _holds(shape: paths.Shape, condition: str) -> Statement:
-    def text(dialect: str) -> str:
-        sides = " UNION ALL ".join(
-            f"""
+def _holds(shape: paths.Shape, condition: str, *, by_account: bool = False) -> Statement:
+    """Adds up holds; `by_account`: SQLite reads those of the accounts, not of a time."""
+
+    def side(side: Side, dialect: str) -> str:
+        name = side.name.lower()
+        column = f"{name}_account_id"
+        text = f"""
             SELECT {getattr(paths.group(column), dialect)} AS path, currency_code, {side.value} AS side,
                 amount_minor
             FROM ledger_holds
             WHERE {_MINE} AND {condition} AND {getattr(paths.within(column, shape), dialect)}
-            """
-            for side, column in ((Side.DEBIT, "debit_account_id"), (Side.CREDIT, "credit_account_id"))
-        )
+        """
+        if by_account and dialect == "sqlite":
+            return indexed(text, "ledger_holds", f"ledger_holds_{name}")
+        return text
+
+    def both(dialect: str) -> str:
         return f"""
-            WITH held AS MATERIALIZED ({sides})
+            WITH held AS MATERIALIZED (
+                {side(Side.DEBIT, dialect)} UNION ALL {side(Side.CREDIT, dialect)}
+            )
             SELECT path, currency_code, side, {_halves("amount_minor", "amount")} FROM held
             WHERE {_PAGE} GROUP BY path, currency_code, side
         """
 
-    return Statement(text("postgresql"), sqlite=text("sqlite"))
+    return Statement(both("postgresql"), sqlite=both("sqlite"))
 
 
 def _halves(column: str, name: str, condition: str = "") -> str:

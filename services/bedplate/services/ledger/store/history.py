@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from bedplate.services.ledger.domain import AsOf, Axis, Balance, CurrencyTotal, Head
 from bedplate.services.ledger.store import books
-from bedplate.services.ledger.store.statement import Statement
+from bedplate.services.ledger.store.statement import Statement, indexed
 
 _TIME = Statement("""
     SELECT create_time_us FROM ledger_transactions
@@ -42,13 +42,17 @@ PENDING_THEN = """
     create_time_us <= :time_us AND (resolve_us IS NULL OR resolve_us > :time_us)
     AND (expire_us IS NULL OR expire_us > :time_us)
 """
-_PENDING = Statement(f"""
-    SELECT
-        (SELECT SUM(amount_minor) FROM ledger_holds WHERE tenant_id = :tenant_id
-            AND debit_account_id = :account_id AND ledger_id = :ledger_id AND {PENDING_THEN}) AS debits,
-        (SELECT SUM(amount_minor) FROM ledger_holds WHERE tenant_id = :tenant_id
-            AND credit_account_id = :account_id AND ledger_id = :ledger_id AND {PENDING_THEN}) AS credits
-""")
+_PENDING_DEBITS = f"""
+    SELECT SUM(amount_minor) FROM ledger_holds WHERE tenant_id = :tenant_id
+        AND debit_account_id = :account_id AND ledger_id = :ledger_id AND {PENDING_THEN}
+"""
+_PENDING_CREDITS = _PENDING_DEBITS.replace("debit_account_id", "credit_account_id")
+_DEBITS_SQLITE = indexed(_PENDING_DEBITS, "ledger_holds", "ledger_holds_debit")
+_CREDITS_SQLITE = indexed(_PENDING_CREDITS, "ledger_holds", "ledger_holds_credit")
+_PENDING = Statement(
+    f"SELECT ({_PENDING_DEBITS}) AS debits, ({_PENDING_CREDITS}) AS credits",
+    sqlite=f"SELECT ({_DEBITS_SQLITE}) AS debits, ({_CREDITS_SQLITE}) AS credits",
+)
 
 
 def last_looked_at(connection: sa.Connection, tenant_id: str, ledger_id: str, head: Head, as_of: AsOf) -> int:

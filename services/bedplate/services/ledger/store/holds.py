@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from bedplate.services.ledger.domain import Hold, HoldState, NewHold
 from bedplate.services.ledger.store import metadata
-from bedplate.services.ledger.store.statement import Bulk, Statement, lookup
+from bedplate.services.ledger.store.statement import Bulk, Statement, indexed, lookup
 
 _INSERT = Statement("""
     INSERT INTO ledger_holds
@@ -29,17 +29,25 @@ _FIND = lookup(f"{_HOLDS} AND ledger_id = :ledger_id", "hold_id", "text")
 _IN_STATE = "AND (CASE WHEN state = 1 AND expire_us <= :now_us THEN 4 ELSE state END) = ANY(:states)"
 _AFTER = f"AND hold_id > :after {_IN_STATE} ORDER BY hold_id LIMIT :limit"
 _LIST = Statement(f"{_HOLDS} AND ledger_id = :ledger_id {_AFTER}")
-_LIST_OF_ACCOUNT = Statement(f"""
-    SELECT * FROM (
+_DEBITED = f"{_HOLDS} AND debit_account_id = :account_id AND ledger_id = :ledger_id {_AFTER}"
+_CREDITED = f"{_HOLDS} AND credit_account_id = :account_id AND ledger_id = :ledger_id {_AFTER}"
+
+
+def _of_account(debited: str, credited: str) -> str:
+    return f"""
         SELECT * FROM (
-            {_HOLDS} AND debit_account_id = :account_id AND ledger_id = :ledger_id {_AFTER}
-        ) AS debited
-        UNION ALL
-        SELECT * FROM (
-            {_HOLDS} AND credit_account_id = :account_id AND ledger_id = :ledger_id {_AFTER}
-        ) AS credited
-    ) AS both_sides ORDER BY hold_id LIMIT :limit
-""")
+            SELECT * FROM ({debited}) AS debited UNION ALL SELECT * FROM ({credited}) AS credited
+        ) AS both_sides ORDER BY hold_id LIMIT :limit
+    """
+
+
+_LIST_OF_ACCOUNT = Statement(
+    _of_account(_DEBITED, _CREDITED),
+    sqlite=_of_account(
+        indexed(_DEBITED, "ledger_holds", "ledger_holds_debit"),
+        indexed(_CREDITED, "ledger_holds", "ledger_holds_credit"),
+    ),
+)
 _DUE = "AND ledger_id = :ledger_id AND state = 1 AND expire_us IS NOT NULL"
 _LIST_DUE = Statement(f"{_HOLDS} {_DUE} AND expire_us <= :now_us ORDER BY expire_us LIMIT :limit")
 _NEXT_DUE = Statement(

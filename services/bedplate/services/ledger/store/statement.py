@@ -80,6 +80,16 @@ def lookup(select: str, column: str, kind: str, *, lock: bool = False, order: st
     )
 
 
+def indexed(text: str, table: str, index: str) -> str:
+    """The SQLite form of a statement that reads a table by an index, and no other way.
+
+    Without statistics SQLite takes the primary key where that gives the order
+    that is asked for, or an index whose first columns are as many, and reads a
+    whole ledger for one account: 88 ms a page instead of 2 among a million entries.
+    """
+    return re.sub(rf"\bFROM {table}\b", f"FROM {table} INDEXED BY {index}", text)
+
+
 class Bulk:
     """Writes many rows with one statement.
 
