@@ -1,10 +1,12 @@
 """What a hostile or broken peer sends, byte by byte: the door answers it and serves everyone else."""
 
 import asyncio
+import struct
 
 import pytest
 
 from bedplate.testing.serve import KEY, Served, serve
+from bedplate.transport import grpc_strangers
 from tests.protos import echo
 from tests.protos.echo import EchoRequest
 from tests.protos.echo_client import EchoClient
@@ -60,7 +62,7 @@ async def test_silent_calls_stop_no_honest_one(served: Served, client: EchoClien
     async with connect(served.grpc_address) as peer:
         silent = [peer.call(end=False, extra=AUTHORIZED) for _ in range(64)]
 
-        answers = [await client.call("Echo", EchoRequest(text="hi"), timeout=1) for _ in range(20)]
+        answers = [await client.call("Echo", EchoRequest(text="hi"), timeout=5) for _ in range(20)]
         await asyncio.gather(*(peer.result(stream) for stream in silent))
 
         assert len(answers) == 20
@@ -160,3 +162,39 @@ async def test_one_connection_more_than_allowed_is_closed_and_the_others_live() 
 
         for peer in (first, second):
             assert (await peer.result(peer.call(message=HI, extra=AUTHORIZED))).code == 0
+
+
+@pytest.mark.parametrize("path", [f"{SERVICE}/EchoOpen", "/grpc.health.v1.Health/Check"])
+async def test_strangers_who_do_not_end_their_messages_give_way_the_oldest_first(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(grpc_strangers, "STRANGERS_MAX", 4)
+    monkeypatch.setattr(grpc_strangers, "STRANGER_S", 0.0)
+    async with (
+        serve([echo.service(echo.Handlers())], first_message_s=60, drain_refuse_s=0.0) as served,
+        connect(served.grpc_address) as peer,
+    ):
+        half = [peer.call(path, end=False) for _ in range(4)]
+        for stream in half:
+            peer.send(stream, struct.pack(">BI", 0, 4_000_000) + bytes(10_000))
+        known = peer.call(end=False, extra=AUTHORIZED)
+        more = [peer.call(path, end=False) for _ in range(3)]
+
+        ended = [(await peer.result(stream)).code for stream in half[:3]]
+
+        assert ended == [RESOURCE_EXHAUSTED] * 3
+        assert "Too many calls wait" in half[0].headers["grpc-message"]
+        message = b"" if "health" in path else HI
+        assert (await peer.result(peer.call(path, message=message))).code == 0
+        assert half[3].code == RESOURCE_EXHAUSTED
+        assert not any(stream.ended.is_set() for stream in (known, *more))
+
+
+async def test_strangers_whose_messages_come_give_way_to_nobody(
+    monkeypatch: pytest.MonkeyPatch, client: EchoClient
+) -> None:
+    monkeypatch.setattr(grpc_strangers, "STRANGERS_MAX", 0)
+
+    answers = await asyncio.gather(*(client.call("EchoOpen", EchoRequest(text="hi")) for _ in range(100)))
+
+    assert len(answers) == 100

@@ -9,9 +9,9 @@ without one, and wait for one without a limit.
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -24,9 +24,11 @@ from bedplate.pipeline.unknown import UnknownMethod
 from bedplate.settings import Settings, parse_address
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.grpc_early import EarlyRefusal
+from bedplate.transport.grpc_messages import Messages, Writer
 from bedplate.transport.grpc_options import server_options
 from bedplate.transport.grpc_server import is_guarded, make_server
 from bedplate.transport.grpc_status import trailers
+from bedplate.transport.grpc_strangers import STRANGER_S, Strangers
 from bedplate.transport.metadata import Sent
 from bedplate.transport.names import names_of_context
 
@@ -48,6 +50,8 @@ class GrpcDoor(grpc.GenericRpcHandler):
         address: Where it listens, `host:port`, once it was started.
         first_message_s: How long a call may take to show its first message, seconds.
         running: The calls that run.
+        open: The methods that anyone may call.
+        strangers: Calls of these that wait for their message.
         asks_early: Whether calls come here only after `early` had room for them.
     """
 
@@ -70,6 +74,8 @@ class GrpcDoor(grpc.GenericRpcHandler):
             early: Refuses calls before anything is done for them; None: only the pipeline does.
         """
         self._methods = {f"/{name}": method for name, method in methods.items()}
+        self.open = frozenset(method for method in methods.values() if _is_open(method))
+        self.strangers = Strangers()
         self._unknown = UnknownMethod(telemetry)
         self._settings = settings
         self._credentials = credentials
@@ -134,8 +140,9 @@ class GrpcDoor(grpc.GenericRpcHandler):
         for arrival in list(self.running):
             if arrival.since > oldest:
                 break
-            if arrival.waits_since <= oldest and not arrival.late:
-                arrival.end_waiting()
+            if arrival.waits_since <= oldest:
+                arrival.end_waiting(_silent(self.first_message_s))
+        self.strangers.thin()
         self._looking = asyncio.get_running_loop().call_later(self.first_message_s / LOOKS, self._look)
 
     async def ended(self) -> None:
@@ -167,7 +174,7 @@ class _Arrival:
         "_door",
         "_method",
         "call",
-        "late",
+        "ended",
         "since",
         "stopped",
         "task",
@@ -181,7 +188,8 @@ class _Arrival:
         self.task: Any = asyncio.current_task()
         self.since = time.monotonic()
         self.waits_since = math.inf  # it waits for its first message; infinite: it does not
-        self.late = self.stopped = False
+        self.ended: Refusal | None = None
+        self.stopped = False
         self.call: Call | None = None
         self._context: Any = None
         door.running[self] = None
@@ -193,10 +201,15 @@ class _Arrival:
             self.call.stopped = True
         self.task.cancel()
 
-    def end_waiting(self) -> None:
+    def end_waiting(self, why: Refusal) -> None:
         """End the call: its first message did not come."""
-        self.late = True
-        self.task.cancel()
+        if self.ended is None:
+            self.ended = why
+            self.task.cancel()
+
+    def give_way(self) -> None:
+        """See `Waits`."""
+        self.end_waiting(_crowded())
 
     async def read(self) -> Any:
         """The request, or for a method whose requests stream an iterator of them.
@@ -207,19 +220,25 @@ class _Arrival:
         Raises:
             Refusal: No message came in time, or none at all.
         """
-        self.waits_since = time.monotonic()
+        began = self.waits_since = time.monotonic()
+        door, stranger = self._door, self._method in self._door.open
+        if stranger:
+            door.strangers.begin(self)
         try:
             first = await self._context.read()
         except asyncio.CancelledError:
-            if not self.late or self.stopped:
+            if self.ended is None or self.stopped:
                 raise
             self.task.uncancel()
-            raise self._silent() from None
+            raise self.ended from None
+        finally:
+            self.waits_since = math.inf
+            if stranger:
+                door.strangers.end(self)
         assert self.call is not None
-        self.call.queued_s += time.monotonic() - self.waits_since
-        self.waits_since = math.inf
+        self.call.queued_s += time.monotonic() - began
         if self._method.client_streaming:
-            return _Messages(first, self._context)
+            return Messages(first, self._context)
         if first is _EOF:
             raise Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The call ended without a message; send one.")
         return first
@@ -235,14 +254,6 @@ class _Arrival:
         if self.call is not None and self.call.response_headers and not self._method.server_streaming:
             await context.send_initial_metadata(tuple(self.call.response_headers))
         await _abort(context, failure)
-
-    def _silent(self) -> Refusal:
-        limit_s = self._door.first_message_s
-        return Refusal(
-            Kind.LATE,
-            "DEADLINE_EXCEEDED",
-            f"The call sent no message within {limit_s:g} s; send it right after the call begins.",
-        )
 
     def _new_call(self, context: Any) -> Call:
         self._context = context
@@ -286,7 +297,7 @@ class _StreamArrival(_Arrival):
         """Run the call, and send its responses as they come."""
         try:
             call = self._new_call(context)
-            await self._method.deliver(call, None, _Writer(call, context).write, self.read)
+            await self._method.deliver(call, None, Writer(call, context).write, self.read)
         except BaseException as error:
             await self._refuse(context, error)
         finally:
@@ -325,23 +336,26 @@ class _StreamHandler:
         await self._run(requests, context)
 
 
-class _Writer:
-    """Sends the responses of one call, its headers before the first one."""
+def _is_open(method: Method) -> bool:
+    auth = method.policy.auth
+    return auth is None or auth.anonymous
 
-    __slots__ = ("_call", "_context", "_first")
 
-    def __init__(self, call: Call, context: Any) -> None:
-        self._call = call
-        self._context = context
-        self._first = True
+def _silent(limit_s: float) -> Refusal:
+    return Refusal(
+        Kind.LATE,
+        "DEADLINE_EXCEEDED",
+        f"The call sent no message within {limit_s:g} s; send it right after the call begins.",
+    )
 
-    async def write(self, response: Any) -> None:
-        """Send one response."""
-        if self._first:
-            self._first = False
-            if self._call.response_headers:
-                await self._context.send_initial_metadata(tuple(self._call.response_headers))
-        await self._context.write(response.SerializeToString())
+
+def _crowded() -> Refusal:
+    return Refusal(
+        Kind.EXHAUSTED,
+        "OVERLOADED",
+        "Too many calls wait for their message; send it right after the call begins.",
+        retry_after_s=STRANGER_S,
+    )
 
 
 async def _abort(context: Any, failure: Failure) -> None:
@@ -365,25 +379,3 @@ def _call(name: str, decode: Decode, details: Any, context: Any) -> Call:
     )
     call.vouch = sent.apart
     return call
-
-
-class _Messages:
-    """The raw messages of a call whose requests stream, the first of which is here."""
-
-    __slots__ = ("_context", "_first")
-
-    def __init__(self, first: Any, context: Any) -> None:
-        self._first = first
-        self._context = context
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        message, self._first = self._first, None
-        if message is None:
-            message = await self._context.read()
-        if message is _EOF:
-            self._first = _EOF
-            raise StopAsyncIteration
-        return cast(bytes, message)

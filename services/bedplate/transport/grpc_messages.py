@@ -1,0 +1,51 @@
+"""The messages of a call over gRPC, as the pipeline takes and gives them."""
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import grpc
+
+from bedplate.pipeline.call import Call
+
+_EOF = grpc.aio.EOF
+
+
+class Writer:
+    """Sends the responses of one call, its headers before the first one."""
+
+    __slots__ = ("_call", "_context", "_first")
+
+    def __init__(self, call: Call, context: Any) -> None:
+        self._call = call
+        self._context = context
+        self._first = True
+
+    async def write(self, response: Any) -> None:
+        """Send one response."""
+        if self._first:
+            self._first = False
+            if self._call.response_headers:
+                await self._context.send_initial_metadata(tuple(self._call.response_headers))
+        await self._context.write(response.SerializeToString())
+
+
+class Messages:
+    """The raw messages of a call whose requests stream, the first of which is here."""
+
+    __slots__ = ("_context", "_first")
+
+    def __init__(self, first: Any, context: Any) -> None:
+        self._first = first
+        self._context = context
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        message, self._first = self._first, None
+        if message is None:
+            message = await self._context.read()
+        if message is _EOF:
+            self._first = _EOF
+            raise StopAsyncIteration
+        return cast(bytes, message)
