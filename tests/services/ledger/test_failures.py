@@ -10,7 +10,7 @@ from bedplate.client.errors import AlreadyExists, FailedPrecondition
 from bedplate.data import Database
 from bedplate.errors import Refusal
 from bedplate.ledger.v1 import ledger_pb2 as pb
-from bedplate.services.ledger.domain import Mode
+from bedplate.services.ledger.domain import HoldState, Mode
 from bedplate.services.ledger.posting import post
 from tests.services.ledger.bookkeeping import NOW_US, Bookkeeper, account, transfer
 from tests.services.ledger.office import Office
@@ -32,6 +32,17 @@ async def refusal_of(call) -> Refusal:
     with pytest.raises(Refusal) as error:
         await call
     return error.value
+
+
+async def test_lg_07_the_call_that_gives_back_what_has_expired_knows_what_was_refused(keeper):
+    await keeper.hold("held", "bank", "shop", 1, expire_us=NOW_US + 50)
+    await refusal_of(keeper.post(OUT))
+    await keeper.post(transfer("in", "bank", "purse", 100))
+
+    again = await refusal_of(keeper.post(OUT, now_us=NOW_US + 60))
+
+    assert again.reason == "LIMIT_EXCEEDED"
+    assert (await keeper.stored_hold("held")).state is HoldState.EXPIRED
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -58,7 +58,8 @@ def expire(connection: sa.Connection, tenant_id: str, ledger_id: str, now_us: in
         resolved = [hold.resolve(HoldState.EXPIRED, hold.asked.expire_us or 0) for hold in due]
         holds.save_resolved(connection, tenant_id, ledger_id, resolved)
         books.save_balances(connection, tenant_id, ledger_id, list(balances.values()))
-    head = Head(head.sequence, time_us, holds.next_due(connection, tenant_id, ledger_id))
+        head = dataclasses.replace(head, time_us=time_us)
+    head = dataclasses.replace(head, due_us=holds.next_due(connection, tenant_id, ledger_id))
     books.save_head(connection, tenant_id, ledger_id, head)
     return head, len(due)
 
