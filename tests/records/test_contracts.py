@@ -7,6 +7,7 @@ from bedplate.contract.service_config import service_config
 from bedplate.pipeline.compile import compile_method
 from bedplate.pipeline.failure import FailureMaker
 from bedplate.pipeline.stage import Parts
+from bedplate.policy.explain import explain
 from bedplate.policy.replayed import check_replay
 from bedplate.settings import Settings
 from tests.pipeline.test_contract import READ, check
@@ -82,3 +83,12 @@ def test_a_method_that_does_not_promise_it_pays_nothing(shop: Shop) -> None:
         method.name in {"Sell", "SellToo", "SellInSteps", "SellHourly", "Guess", "Forget", "Alter"}
         for method in SERVICE.methods
     )
+
+
+@pytest.mark.parametrize(("method", "kept"), [("SellHourly", "3600 s"), ("Sell", "86400 s")])
+def test_why_tells_how_long_outcomes_are_kept_and_who_keeps_them(method: str, kept: str) -> None:
+    lines = {line.option: line for line in explain(SERVICE.methods_by_name[method])}
+
+    assert lines["idempotency"].enforced
+    assert "replay" not in lines
+    assert (lines["replay.keep"].value, lines["replay.keep"].keeper) == (kept, "server")

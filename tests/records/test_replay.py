@@ -222,9 +222,11 @@ async def test_a_refusal_and_an_effect_of_one_id_do_not_both_happen(shop: Shop, 
         (RuntimeError("a bug"), "INTERNAL"),
         (Refusal(Kind.UNAVAILABLE, "TILL_BUSY", "Try again."), "TILL_BUSY"),
         (Refusal(Kind.CONFLICT, "IDEMPOTENCY_IN_PROGRESS", "Wait."), "IDEMPOTENCY_IN_PROGRESS"),
+        (Refusal(Kind.EXHAUSTED, "OVERLOADED", "Later."), "OVERLOADED"),
+        (Refusal(Kind.FORBIDDEN, "SCOPE_MISSING", "Not you."), "SCOPE_MISSING"),
     ],
 )
-async def test_what_is_ours_or_passes_is_not_kept_and_a_repeat_tries_again(
+async def test_what_is_ours_or_passes_or_is_decided_anew_is_not_kept_and_a_repeat_tries_again(
     shop: Shop, point: str, error: Exception, reason: str
 ) -> None:
     shop.handlers.points[point] = fail_with(error)

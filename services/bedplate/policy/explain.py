@@ -100,19 +100,19 @@ def _defaults(policy: MethodPolicy) -> dict[str, str]:
         "limits.request_bytes": str(policy.request_bytes),
         "limits.response_bytes": str(policy.response_bytes),
         "visibility": policy.visibility.name,
+        **_UNSAID,
     }
-    if policy.retry is None:
-        return found | _UNSAID
-    return (
-        found
-        | _UNSAID
-        | {
+    if policy.replay is not None:
+        del found["replay"]
+        found["replay.keep"] = f"{policy.replay.keep_s:g} s"
+    if policy.retry is not None:
+        found |= {
             "retry.initial_backoff": f"{policy.retry.initial_backoff_s:g} s",
             "retry.max_backoff": f"{policy.retry.max_backoff_s:g} s",
             "retry.backoff_multiplier": f"{policy.retry.backoff_multiplier:g}",
             "retry.codes": ", ".join(policy.retry.codes),
         }
-    )
+    return found
 
 
 def _set_line(policy: MethodPolicy, missing: set[str], path: str, text: str) -> Line:

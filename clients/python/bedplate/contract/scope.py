@@ -32,7 +32,7 @@ class Scope(Protocol):
         outbound_deadline: What the calls that it makes must keep to, the same
             clock: the deadline, where it is kept; infinite where it is only observed.
         pending: Functions of a database connection that write the call's own
-            records (idempotency, audit, outbox). `transact` runs them on the
+            records (audit, outbox). `transact` runs them on the
             same connection just before it commits.
         outcome: What `transact` runs the call's units of work through; None: nothing.
         traceparent: The W3C trace context to hand on, or an empty string.
