@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -332,6 +333,8 @@ async def test_a_request_and_its_fields_exclude_each_other(client: AsyncEchoClie
         ({"text": 5}, TypeError, "Repeat: text cannot be a int"),
         ({"text": "a", "times": "x"}, TypeError, "Repeat: times cannot be a str"),
         ({"text": "a", "times": 2**40}, ValueError, "Repeat: times cannot be a int"),
+        ({"text": b"\xff"}, ValueError, "Repeat: text cannot be a bytes"),
+        ({"text": "\ud800"}, ValueError, "Repeat: text cannot be a str"),
     ],
 )
 async def test_a_value_that_does_not_fit_its_field_is_refused_by_name(
@@ -339,6 +342,14 @@ async def test_a_value_that_does_not_fit_its_field_is_refused_by_name(
 ) -> None:
     with pytest.raises(error, match=message):
         client.repeat(**named)
+
+
+async def test_what_does_not_fit_is_not_shown_where_the_request_has_secrets(client: AsyncEchoClient) -> None:
+    with pytest.raises(ValueError, match="Repeat: times cannot be a int like this") as caught:
+        client.repeat(text="a", times=4929123456781234)
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "4929123456781234" not in shown.replace("times=4929123456781234", "")
 
 
 async def test_a_call_object_that_is_closed_under_a_caller_is_unavailable(

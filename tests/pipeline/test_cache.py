@@ -129,6 +129,12 @@ async def test_an_answer_of_public_scope_still_stays_with_its_tenant() -> None:
     assert [await desk.ask(key=key) for key in ("ann", "bob", "eve")] == ["hi 1", "hi 1", "hi 2"]
 
 
+async def test_anonymous_callers_share_the_answers_of_a_public_method() -> None:
+    desk = Desk("scope: CACHE_SCOPE_PUBLIC ttl { seconds: 10 }", auth="anonymous: true")
+
+    assert [await desk.ask(key=key) for key in ("ann", "eve", "")] == ["hi 1"] * 3
+
+
 async def test_an_answer_of_principal_scope_is_the_principals_own() -> None:
     desk = Desk("scope: CACHE_SCOPE_PRINCIPAL ttl { seconds: 10 }")
 
@@ -258,6 +264,23 @@ async def test_the_end_of_the_first_caller_is_not_the_end_of_the_others() -> Non
 
     assert await second == "hi 1"
     assert len(desk.calls) == 1
+
+
+async def test_http_callers_see_that_they_shared_the_work_of_another() -> None:
+    desk = Desk()
+    desk.gate = asyncio.Event()
+    calls = [desk.made.call(key="ann", door="http") for _ in range(2)]
+    waiting = [asyncio.create_task(desk.made.method.unary(call, desk.made.payload())) for call in calls]
+    await desk.entered.wait()
+    await desk.settle()
+
+    desk.gate.set()
+    await asyncio.gather(*waiting)
+
+    assert [dict(call.response_headers)["cache-status"] for call in calls] == [
+        "bedplate; fwd=uri-miss",
+        "bedplate; fwd=uri-miss; collapsed",
+    ]
 
 
 async def test_each_caller_waits_in_its_own_time() -> None:

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from itertools import islice
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -79,9 +78,11 @@ def scrub(text: str, message: Message | None) -> str:
     """
     if message is None or not has_sensitive(message.DESCRIPTOR):
         return text
-    secrets = set(islice(_secrets(message), SECRETS_MAX + 1))
-    if len(secrets) > SECRETS_MAX:
-        return MASK
+    secrets: set[str] = set()
+    for secret in _secrets(message):
+        secrets.add(secret)
+        if len(secrets) > SECRETS_MAX:
+            return MASK
     patterns = [
         re.escape(secret) if len(secret) >= SEARCH_MIN else rf"(?<!\w){re.escape(secret)}(?!\w)"
         for secret in sorted(secrets, key=len, reverse=True)

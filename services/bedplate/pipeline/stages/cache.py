@@ -82,7 +82,8 @@ class _Cached:
         else:
             self._counts.joined += 1
         if call.door == "http":
-            call.response_headers.append(("cache-status", "bedplate; fwd=uri-miss"))
+            said = "bedplate; fwd=uri-miss" if own else "bedplate; fwd=uri-miss; collapsed"
+            call.response_headers.append(("cache-status", said))
         if outcome.entry is not None:
             return self._answer(call, outcome.entry)
         error = outcome.error
