@@ -9,6 +9,7 @@ import pytest
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway import app
+from bedplate.gateway.exchange import HEADERS_READ
 from bedplate.gateway.routes import Binding
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
@@ -488,3 +489,7 @@ def test_a_bad_template_stops_the_start_and_names_its_method(monkeypatch):
     ):
         app.Gateway(methods.values(), telemetry, ready=lambda: True)
     telemetry.log.close()
+
+
+def test_what_becomes_metadata_is_read_at_the_door():
+    assert set(app._METADATA) <= HEADERS_READ

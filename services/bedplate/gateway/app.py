@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, REQUEST_ID, TRACEPARENT
+from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, REQUEST_ID, TRACEPARENT
 from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import problem
@@ -27,7 +27,7 @@ from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
 from bedplate.telemetry.redact import scrub
 
 # Request headers that become metadata of the call; no other ever does.
-_METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID, CRITICALITY)
+_METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID, CRITICALITY, ENVIRONMENT)
 
 # A caller's own id is sent back and logged, so it is short and plain.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")

@@ -10,10 +10,11 @@ from bedplate.pipeline.call import Call
 HEADERS_READ = frozenset(
     {
         "authorization",
+        "bedplate-criticality",
+        "bedplate-environment",
         "content-encoding",
         "content-type",
         "grpc-timeout",
-        "bedplate-environment",
         "traceparent",
         "x-request-id",
         "x-server-timeout",
