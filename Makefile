@@ -13,7 +13,7 @@ MADE := build/generated
 export PYTHONDONTWRITEBYTECODE ?=
 ARGS ?=
 
-.PHONY: help run test check generate check-generate lint bench soak lock grpcurl clean
+.PHONY: help run test check generate check-generate lint bench load soak lock grpcurl clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ check-generate: $(VENV)/.dev $(GENERATE)/.done ## Fail when generated/ is not wh
 
 bench: $(VENV)/.dev ## Measure what a call costs, side by side (ONLY=a,b for some rows)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+load: $(VENV)/.dev ## Draw what a server does under more load than it can do, into docs/pictures
+	@$(BIN)/python -m tests.load $(ARGS)
 
 lock: $(VENV)/.dev ## Write requirements/*.txt anew from requirements/*.in
 	@for f in bootstrap generate server dev; do \

@@ -347,3 +347,13 @@ def test_a_key_that_does_not_fit_its_certificate_is_refused(certificates: Certif
         connect("127.0.0.1:1", tls=certificates.tls)
 
     assert isinstance(refused.value.__cause__, ssl.SSLError)
+
+
+@pytest.mark.parametrize(
+    ("criticality", "sent"), [("", []), ("sheddable", ["sheddable"]), ("critical", ["critical"])]
+)
+async def test_what_is_called_for_a_call_matters_no_more_than_it(criticality: str, sent: list[str]) -> None:
+    with working(5, criticality=criticality):
+        metadata = connect("127.0.0.1:1", echo.SERVICE).metadata("/tests.echo.v1.EchoService/Echo", None)
+
+    assert [value for name, value in metadata if name == "bedplate-criticality"] == sent

@@ -78,7 +78,9 @@ def server(*settings: str) -> Iterator[int]:
         yield int(process.stdout.readline().split()[0])
     finally:
         assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
+        process.stdout.close()
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

@@ -103,7 +103,8 @@ async def test_a_server_that_drains_says_that_it_drains(served: Served, channel:
 async def test_a_caller_that_makes_its_call_matter_less_is_refused_before_others(
     served: Served, channel: grpc.aio.Channel
 ) -> None:
-    load_of(served).pressure.value = 1.0
+    limit = load_of(served).limit
+    limit.running, limit.value = 1, 1.4  # room for all but the sheddable
 
     assert await ask(channel)
     assert (await refused(channel, ("bedplate-criticality", "sheddable"))).code().name == "RESOURCE_EXHAUSTED"

@@ -18,7 +18,16 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.client import ids
 from bedplate.client.channel import Channel
-from bedplate.client.errors import GONE_SENTENCE, CallError, Cancelled, Unavailable, from_rpc_error
+from bedplate.client.errors import (
+    GONE_SENTENCE,
+    CallError,
+    Cancelled,
+    ResourceExhausted,
+    Unavailable,
+    from_rpc_error,
+)
+from bedplate.client.throttle import Throttle
+from bedplate.contract import scope
 from bedplate.contract.policy import MethodPolicy, resolve
 from bedplate.contract.promises import Deprecation
 from bedplate.contract.redact import has_sensitive
@@ -48,6 +57,7 @@ class Rpc:
         request_class: Class of its request messages.
         streams_requests: Whether requests are a stream.
         streams_responses: Whether responses are a stream.
+        throttles: What its calls met lately, by the criticality of what they are made for.
     """
 
     def __init__(self, channel: Channel, method: MethodDescriptor) -> None:
@@ -58,6 +68,7 @@ class Rpc:
         self.streams_requests: bool = method.client_streaming
         self.streams_responses: bool = method.server_streaming
         self.discreet = has_sensitive(method.input_type)
+        self.throttles: dict[str, Throttle] = {}
         self.fills_ids = ids.plan(method.input_type) is not None or ids.has_key(self.policy)
         kinds = {False: "unary", True: "stream"}
         make = getattr(channel, f"{kinds[self.streams_requests]}_{kinds[self.streams_responses]}")
@@ -79,6 +90,15 @@ class Rpc:
             return start(*given, **named)
 
         return warned
+
+    def throttle(self) -> Throttle:
+        """What calls that matter as much as the current one met lately."""
+        current = scope.CURRENT.get()
+        level = current.criticality if current is not None else ""
+        found = self.throttles.get(level)
+        if found is None:
+            found = self.throttles[level] = Throttle()
+        return found
 
     def request(self, given: Message | None, fields: dict[str, Any]) -> Message:
         """The request message: the one that was given, or one made of fields (None: left out).
@@ -247,12 +267,21 @@ class _Rounds:
 
     async def run(self, attempt: Callable[[float | None], Awaitable[Any]]) -> Any:
         started, asked_s = time.monotonic(), self._asked_s
+        throttle = self._rpc.throttle()
         for round_number in range(1, ROUNDS_MAX + 1):
+            if throttle.refuses():
+                raise self._held_back(throttle.wait_s)
             try:
-                return await attempt(asked_s)
+                answer = await attempt(asked_s)
+                throttle.taken()
+                return answer
             except grpc.aio.AioRpcError as error:
                 failure = from_rpc_error(error)
                 failure.request = self._request
+                if _is_overload(error, failure):
+                    throttle.refused(failure.retry_after_s)
+                else:
+                    throttle.taken()
                 wait_s = self._wait_s(error, failure)
                 asked_s = started + self._whole_s() - time.monotonic() - (wait_s or 0.0)
                 if wait_s is None or asked_s <= 0 or round_number == ROUNDS_MAX:
@@ -262,6 +291,17 @@ class _Rounds:
                 raise
             await asyncio.sleep(wait_s)
         raise AssertionError("the last round returns or raises")
+
+    def _held_back(self, wait_s: float | None) -> CallError:
+        failure = ResourceExhausted(
+            "Servers lately refused most such calls, so this one was not made; call again later.",
+            reason="OVERLOADED",
+            domain="bedplate",
+            facts={"by": "client"},
+            retry_after_s=wait_s,
+        )
+        failure.request = self._request
+        return failure
 
     def _whole_s(self) -> float:
         policy = self._rpc.policy
@@ -282,6 +322,12 @@ class _Rounds:
             return None
         wait_s = ROUND_WAIT_S if failure.retry_after_s is None else failure.retry_after_s
         return wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers, hides nothing
+
+
+def _is_overload(error: grpc.aio.AioRpcError, failure: CallError) -> bool:
+    """Whether a server had no room: it says so, or gRPC core cancelled the call before it came in."""
+    says_so = failure.reason == "OVERLOADED" and failure.domain == "bedplate"
+    return says_so or error.code() is grpc.StatusCode.CANCELLED
 
 
 class _Source(AsyncIterator[Message]):

@@ -33,7 +33,7 @@ WINDOW_MAX_S = 1.0
 DOWN = 0.7
 UP = 1.1
 # Below this nothing is slower.
-CALM = 1.1
+CALM = 1.25
 
 # A base follows faster calls at once. It follows slower ones only while the
 # limit does not bind, because then the slowness is not of our making, and over
@@ -104,7 +104,7 @@ class AdaptiveLimit:
         self._active: list[Base] = []
         self._calls = 0
         self._peak = 0
-        self._began = 0.0
+        self._began = -1.0
         self._found = first
         self._bound_since: float | None = None
         self._clean_from = 0.0
@@ -130,6 +130,8 @@ class AdaptiveLimit:
         base.calls += 1
         base.sum_s += took_s
         self._calls += 1
+        if self._began < 0.0:
+            self._began = now  # the first window begins with the first call that ended
         age_s = now - self._began
         if age_s >= WINDOW_S and (self._calls >= WINDOW_CALLS or age_s >= WINDOW_MAX_S):
             self._settle(now)
