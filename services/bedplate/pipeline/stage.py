@@ -15,7 +15,9 @@ from bedplate.pipeline.load.load import Load
 from bedplate.pipeline.timing import Timings
 from bedplate.policy.live import Live
 from bedplate.quota.quota import Quota
+from bedplate.records.audit import Audit
 from bedplate.records.outcomes import Outcomes
+from bedplate.records.relations import Relations
 
 if TYPE_CHECKING:
     from bedplate.contract.policy import MethodPolicy
@@ -85,10 +87,12 @@ class Parts:
         settings: The process's settings.
         gate: Whether new calls are refused.
         registry: Where stages keep their metrics.
-        load: What the process has taken on.
         timings: How long the calls of each method lately take.
         live: What operators have set while the process runs.
+        load: What the process has taken on.
         outcomes: Outcomes of calls, for those who repeat them; None: there is no database.
+        audit: Writes records of calls; None: there is no database.
+        relations: Who has which relation to which object; None: nobody knows.
         answers: Answers that are kept for a while.
         quota: How often callers may call.
         strict: Whether a response that breaks its contract is answered as the bug it is.
@@ -98,10 +102,12 @@ class Parts:
     settings: "Settings"
     gate: Gate = field(default_factory=OpenGate)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    load: Load = field(default_factory=Load)
     timings: Timings = field(default_factory=Timings)
     live: Live = field(default_factory=Live)
+    load: Load = field(default_factory=Load)
     outcomes: Outcomes | None = None
+    audit: Audit | None = None
+    relations: Relations | None = None
     answers: Answers = field(default_factory=Answers)
     quota: Quota = field(default_factory=Quota)
     strict: bool = False
