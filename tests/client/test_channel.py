@@ -36,6 +36,12 @@ def test_a_bare_address_is_looked_up_by_dns(target: str, expected: str) -> None:
     assert normalised(target) == expected
 
 
+@pytest.mark.parametrize("key", ["a\nb", "a b", "schlüssel", "\x00"])
+def test_a_key_that_no_header_can_hold_is_refused_before_a_call(key: str) -> None:
+    with pytest.raises(ValueError, match="the key holds a character that no header can"):
+        connect("localhost:1", key=key)
+
+
 @pytest.mark.parametrize("target", ["", "localhost", "localhost:", ":50051", "localhost:x", "a:0", "a:65536"])
 def test_an_address_without_a_port_is_refused(target: str) -> None:
     with pytest.raises(ValueError, match="host:port"):

@@ -74,11 +74,13 @@ def connect(
             server that trusts this process's certificate believes it.
 
     Raises:
-        ValueError: The target has no port, the TLS files cannot be used, a
-            credential would travel unencrypted, or the environment is no label.
+        ValueError: The target has no port, the TLS files cannot be used, the key
+            can be sent in no header, a credential would travel unencrypted, or the environment is no label.
         PolicyError: A policy of the services contradicts itself.
     """
     target = normalised(target)
+    if not all("!" <= letter <= "~" for letter in key):
+        raise ValueError("the key holds a character that no header can, such as a line break or a space")
     if tls is None and (key or forward_credential) and not plaintext and not is_loopback(target):
         raise ValueError(
             f"the key would travel unencrypted to {target}; pass tls=Tls(...), or plaintext=True when the "
