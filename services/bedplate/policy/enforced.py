@@ -27,6 +27,8 @@ ENFORCED = {
     "auth.any_scopes": "server",
     "auth.audiences": "server",
     "auth.step_up": "server",
+    "auth.relation": "server",
+    "audit": "server, in the business transaction",
     "criticality": "server; handed on by the client",
     "concurrency": "server",
     "cache": "server, gateway (cache-control)",
