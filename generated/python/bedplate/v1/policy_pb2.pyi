@@ -168,9 +168,9 @@ class _CacheScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheScope
     CACHE_SCOPE_UNSPECIFIED: _CacheScope.ValueType  # 0
     """Not allowed where a cache is declared."""
     CACHE_SCOPE_PUBLIC: _CacheScope.ValueType  # 1
-    """The same for everyone."""
+    """The same for everyone. The server still keeps it for each tenant apart."""
     CACHE_SCOPE_TENANT: _CacheScope.ValueType  # 2
-    """The same for a tenant."""
+    """The same for all principals of a tenant, whatever their scopes."""
     CACHE_SCOPE_PRINCIPAL: _CacheScope.ValueType  # 3
     """The principal's own."""
 
@@ -180,9 +180,9 @@ class CacheScope(_CacheScope, metaclass=_CacheScopeEnumTypeWrapper):
 CACHE_SCOPE_UNSPECIFIED: CacheScope.ValueType  # 0
 """Not allowed where a cache is declared."""
 CACHE_SCOPE_PUBLIC: CacheScope.ValueType  # 1
-"""The same for everyone."""
+"""The same for everyone. The server still keeps it for each tenant apart."""
 CACHE_SCOPE_TENANT: CacheScope.ValueType  # 2
-"""The same for a tenant."""
+"""The same for all principals of a tenant, whatever their scopes."""
 CACHE_SCOPE_PRINCIPAL: CacheScope.ValueType  # 3
 """The principal's own."""
 Global___CacheScope: _TypeAlias = CacheScope  # noqa: Y015
@@ -741,7 +741,10 @@ Global___ConcurrencyPolicy: _TypeAlias = ConcurrencyPolicy  # noqa: Y015
 
 @_typing.final
 class CachePolicy(_message.Message):
-    """How long an answer may be reused."""
+    """How long an answer may be reused. Only with READ_ONLY. Each process keeps its
+    own: after a change, another one may give the old answer until its time is
+    over.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -754,7 +757,7 @@ class CachePolicy(_message.Message):
     """Whose answer it is. No default."""
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long the server reuses it. Default: 0."""
+        """How long the server reuses it, at most. Default: 0."""
 
     @_builtins.property
     def stale_while_revalidate(self) -> _duration_pb2.Duration:
@@ -762,7 +765,9 @@ class CachePolicy(_message.Message):
 
     @_builtins.property
     def http_max_age(self) -> _duration_pb2.Duration:
-        """How long an HTTP client may keep it. Default: 0."""
+        """How long an HTTP client may keep it; a proxy too where the method is
+        anonymous. Default: 0.
+        """
 
     @_builtins.property
     def negative_ttl(self) -> _duration_pb2.Duration:
@@ -985,8 +990,8 @@ class FieldPolicy(_message.Message):
     SEARCHABLE_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     sensitive: Global___Sensitive.ValueType
-    """Kept out of logs, traces and error texts. Default: not sensitive.
-    Enforced by: telemetry.
+    """Kept out of logs, traces, audit records and error texts, with all that is
+    below the field. Default: not sensitive. Enforced by: server.
     """
     searchable: _builtins.bool
     """Encrypted, and found by an exact match through a blind index.
