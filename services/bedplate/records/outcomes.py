@@ -5,16 +5,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter
 
 from bedplate import clock
 from bedplate.clock import Clock
-from bedplate.contract.scope import CURRENT
 from bedplate.errors import Refusal
 from bedplate.records import outcome
+from bedplate.records.apart import Store, transact_apart
 from bedplate.records.outcome import Key, Outcome
 
 T = TypeVar("T")
@@ -22,25 +22,12 @@ Work = Callable[[sa.Connection], T]
 
 _log = logging.getLogger("bedplate.records")
 
+APART_MAX_S = 30.0  # of a transaction of a call that has no deadline
 SWEEP_EVERY_S = 60.0
 # One sweep deletes so much, in transactions of so much: it is in nobody's way,
 # and keeps up with 500 outcomes a second.
 BATCH_MAX = 500
 BATCHES_MAX = 60
-
-
-class Store(Protocol):
-    """The part of `Database` that is needed."""
-
-    async def read(self, work: Work[T], *, timeout_s: float | None = None) -> T:
-        """See `Database.read`."""
-        ...
-
-    async def transact(
-        self, work: Work[T], *, serializable: bool | None = None, timeout_s: float | None = None
-    ) -> T:
-        """See `Database.transact`."""
-        ...
 
 
 class Outcomes:
@@ -81,11 +68,8 @@ class Outcomes:
         Raises:
             Refusal: As `Database.transact` says.
         """
-        token = CURRENT.set(None)
-        try:
-            return await self._database.transact(work, timeout_s=min(deadline - time.monotonic(), 30.0))
-        finally:
-            CURRENT.reset(token)
+        left_s = min(deadline - time.monotonic(), APART_MAX_S)
+        return await transact_apart(self._database, work, timeout_s=left_s)
 
     async def sweep(self) -> int:
         """Delete what has expired, at most BATCHES_MAX batches of it; how many."""
