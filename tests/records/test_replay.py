@@ -393,6 +393,33 @@ async def test_a_sweep_does_a_bounded_piece_of_work(shop: Shop, monkeypatch: pyt
     assert [await shop.outcomes.sweep() for _ in range(3)] == [4, 1, 0]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Refusal(Kind.UNAVAILABLE, "DRAINING", "Later.")])
+async def test_sweeps_go_on_after_one_that_failed_until_they_are_stopped(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    monkeypatch.setattr("bedplate.records.outcomes.SWEEP_EVERY_S", 0.001)
+    sweep, swept, sweeps = shop.outcomes.sweep, asyncio.Event(), 0
+
+    async def failing_first() -> int:
+        nonlocal sweeps
+        sweeps += 1
+        if sweeps == 1:
+            raise error
+        swept.set()
+        return await sweep()
+
+    shop.outcomes.sweep = failing_first  # type: ignore[method-assign]
+
+    shop.outcomes.start()
+    task = shop.outcomes._sweeping
+    await asyncio.wait_for(swept.wait(), 20)
+    await shop.outcomes.stop()
+
+    assert task is not None
+    assert task.cancelled()
+    assert "expired outcomes are not deleted" in caplog.text
+
+
 async def test_fields_that_this_version_does_not_know_make_a_difference(shop: Shop) -> None:
     """A server of the next version knows them: both must agree on what was asked."""
     newer = SellRequest.FromString(SellRequest().SerializeToString() + b"\xa2\x06\x01x")  # field 100
