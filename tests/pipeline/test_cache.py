@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ class Desk:
         self.entered = asyncio.Event()
         self.left = asyncio.Event()
         self.calls: list[Call] = []
-        self.error: BaseException | None = None
+        self.error: BaseException | type[BaseException] | None = None
         self.error_for = {principal.id for principal in KEYS.values()}
         self.made = Made(
             f"auth {{ {auth} }} idempotency: IDEMPOTENCY_READ_ONLY cache {{ {cache} }} {policy}",
@@ -346,6 +347,25 @@ async def test_when_the_first_one_fails_one_of_the_others_tries_again() -> None:
 
     assert {failure.reason for failure in failures} == {"INTERNAL"}
     assert len(desk.calls) == 2
+
+
+async def test_each_of_them_tells_the_fault_as_if_it_were_the_only_one() -> None:
+    desk = Desk()
+    desk.gate = asyncio.Event()
+    desk.error = RuntimeError  # a new one each time
+    waiting = [asyncio.create_task(desk.fail()) for _ in range(10)]
+    await desk.entered.wait()
+    await desk.settle()
+
+    desk.gate.set()
+    failures = await asyncio.gather(*waiting)
+
+    causes = {failure.__cause__ for failure in failures}
+    assert len(causes) == 2  # of the first one, and of the one that all others waited for
+    for cause in causes:
+        assert cause is not None
+        names = [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
+        assert (names.count("_load"), names[-1]) == (1, "_answer")
 
 
 async def test_the_second_try_serves_all_who_waited() -> None:

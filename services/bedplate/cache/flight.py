@@ -9,6 +9,7 @@ refresh.
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from bedplate.cache.entry import Entry, Key
@@ -17,10 +18,15 @@ from bedplate.errors import Kind, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How work ended: with an entry, or with what it raised."""
+    """How work ended: with an entry, or with what it raised and where.
+
+    Each of those who wait raises the error from that traceback; without it the
+    one would grow by the frames of all before.
+    """
 
     entry: Entry | None = None
     error: BaseException | None = None
+    traceback: TracebackType | None = None
 
 
 class Flight:
@@ -140,4 +146,6 @@ def _outcome(flight: Flight, task: "asyncio.Task[Entry]") -> Outcome:
     if task.cancelled():
         return Outcome(error=asyncio.CancelledError())
     error = task.exception()
-    return Outcome(task.result()) if error is None else Outcome(error=error)
+    if error is None:
+        return Outcome(task.result())
+    return Outcome(error=error, traceback=error.__traceback__)

@@ -90,8 +90,7 @@ class _Cached:
         assert error is not None, "work ends with an entry or an error"
         if not own and isinstance(error, Refusal) and error.kind in _PERSONAL:
             return await proceed(call, request)
-        # Each of those who waited raises it: the traceback of one is not the others'.
-        raise error.with_traceback(None if isinstance(error, Refusal) else error.__traceback__)
+        raise error.with_traceback(outcome.traceback)
 
     async def _work(self, call: Call, request: Message, proceed: Proceed) -> Entry:
         """Ask the handler, in the name of the caller that came first and in nobody's time."""
