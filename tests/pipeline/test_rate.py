@@ -8,8 +8,11 @@ import pytest
 from bedplate.auth.principal import Principal
 from bedplate.contract.policy import PolicyError
 from bedplate.contract.promises import Cache, CacheScope, Rate, RateScope
+from bedplate.pipeline.stages import rate
+from bedplate.policy.explain import explain
 from tests.pipeline.conftest import KEYS, Bench
 from tests.pipeline.running import detail, fail, run
+from tests.pipeline.test_contract import check
 from tests.protos.echo import EchoRequest
 from tests.quota.conftest import SetClock
 
@@ -219,3 +222,24 @@ async def test_nothing_is_read_and_nothing_parsed_of_a_call_above_its_limit(benc
     assert (await fail(bench.methods["Echo"], call)).reason == "RATE_LIMITED"
 
     assert parsed == []
+
+
+def test_a_contract_that_asks_for_a_limit_gets_it_and_why_shows_who_keeps_it(bench: Bench) -> None:
+    policy = check(
+        'auth { all_scopes: "x.read" } rate { per_second: 2.5 burst: 10 cost: 2 bucket: "reports" }'
+    )
+
+    assert policy.rate == Rate(2, "reports", 2.5, 10, RateScope.PRINCIPAL)
+    assert rate.compile(policy, bench.parts) is not None
+    told = {line.option: (line.value, line.keeper) for line in explain(policy.descriptor)}
+    assert told["rate.per_second"] == ("2.5", "server")
+    assert told["rate.bucket"] == ("reports", "server")
+
+
+@pytest.mark.usefixtures("clock")
+async def test_callers_of_one_method_do_not_use_up_what_another_has(bench: Bench) -> None:
+    limit(bench, "Echo")
+    limit(bench, "EchoAny")
+
+    assert await answers(bench, method="Echo") == ALL_BUT_ONE
+    assert await answers(bench, method="EchoAny") == ALL_BUT_ONE
