@@ -7,7 +7,7 @@ import pytest
 
 from bedplate.contract.promises import Criticality
 from bedplate.pipeline.load.lag import LATE_TICKS, PRESSURE_MAX, TICK_S, LoopSampler, Pressure
-from bedplate.pipeline.load.load import PROBE_TICKS, REFUSALS_PER_S, Load
+from bedplate.pipeline.load.load import PROBE_TICKS, REFUSAL_S, REFUSING_SHARE, Load
 
 TARGET_S = 0.05
 
@@ -80,7 +80,7 @@ def probed(load: Load, *, busy: float) -> list[int]:
     for _ in range(PROBE_TICKS):
         for _ in range(10):
             load.refusal(load.door("a.v1.A/Do"), Criticality.DEFAULT)
-        load.tick(0.0, busy)
+        load.tick(0.0, busy, busy * TICK_S)
     return asked
 
 
@@ -97,16 +97,18 @@ def test_it_looks_for_as_many_calls_as_take_the_lag_that_the_loop_may_have() -> 
     assert asked == pytest.approx(TARGET_S / (TICK_S / 10), abs=2)
 
 
-def test_only_so_many_calls_a_second_are_refused_for_pressure() -> None:
+@pytest.mark.parametrize("core", [1.0, 0.2])
+def test_only_a_share_of_what_the_loop_can_compute_is_spent_on_refusing(core: float) -> None:
     load = Load()
-    load.pressure.value = PRESSURE_MAX
     door = load.door("a.v1.A/Do")
-    for _ in range(int(1.0 / TICK_S)):
+    for _ in range(int(10.0 / TICK_S)):
+        load.pressure.value = PRESSURE_MAX
         for _ in range(1_000):
             load.refusal(door, Criticality.DEFAULT)
-        load.tick(0.0, 0.95)
+        load.tick(0.0, 0.95, core * TICK_S)
 
-    assert door.refused[Criticality.DEFAULT] == pytest.approx(REFUSALS_PER_S, rel=0.2)
+    spent_s = door.refused[Criticality.DEFAULT] * REFUSAL_S
+    assert spent_s == pytest.approx(REFUSING_SHARE * core * 10.0, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -149,11 +151,11 @@ def test_a_refused_caller_is_asked_to_wait_for_longer_when_calls_take_longer() -
 
 
 async def test_a_loop_that_was_held_up_is_measured_as_late_and_busy() -> None:
-    told: list[tuple[float, float]] = []
+    told: list[tuple[float, float, float]] = []
     ticked = asyncio.Event()
 
-    def tick(lag_s: float, busy: float) -> None:
-        told.append((lag_s, busy))
+    def tick(lag_s: float, busy: float, ran_s: float) -> None:
+        told.append((lag_s, busy, ran_s))
         ticked.set()
 
     sampler = LoopSampler(tick)
@@ -165,3 +167,4 @@ async def test_a_loop_that_was_held_up_is_measured_as_late_and_busy() -> None:
 
     assert told[0][0] == pytest.approx(0.175, abs=0.1)
     assert told[0][1] > 0.9
+    assert 0.0 < told[0][2] <= 0.3

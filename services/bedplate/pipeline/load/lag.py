@@ -84,38 +84,40 @@ class Pressure:
 class LoopSampler:
     """Asks the running loop every TICK_S how late and how busy it is, until it is stopped."""
 
-    def __init__(self, tick: Callable[[float, float], None]) -> None:
+    def __init__(self, tick: Callable[[float, float, float], None]) -> None:
         """Begin to ask.
 
         Args:
-            tick: Is told how late the loop was, seconds, and how busy, 0 to 1.
+            tick: Is told how late the loop was, seconds, how busy, 0 to 1, and
+                for how long it computed since the last tick, seconds.
         """
         self._tick = tick
         self._loop = asyncio.get_running_loop()
-        self._worked = _Worked()
-        self._last, self._last_worked = time.monotonic(), self._worked()
+        self._work = _Work()
+        self._last, self._last_work = time.monotonic(), self._work.so_far()
         self._timer = self._loop.call_later(TICK_S, self._look)
 
     def _look(self) -> None:
-        now, worked = time.monotonic(), self._worked()
+        now, (ran_s, waited_s) = time.monotonic(), self._work.so_far()
         elapsed_s = now - self._last
-        self._tick(max(0.0, elapsed_s - TICK_S), (worked - self._last_worked) / elapsed_s)
+        newly_s = ran_s - self._last_work[0]
+        busy = (newly_s + waited_s - self._last_work[1]) / elapsed_s
+        self._tick(max(0.0, elapsed_s - TICK_S), busy, newly_s)
         # From now, not from when it was due: a late tick must not be followed by a burst.
-        self._last, self._last_worked = now, worked
+        self._last, self._last_work = now, (ran_s, waited_s)
         self._timer = self._loop.call_later(TICK_S, self._look)
 
     def stop(self) -> None:
         """Ask no more."""
         self._timer.cancel()
-        self._worked.close()
+        self._work.close()
 
 
-class _Worked:
-    """Reads for how long this thread had work so far, seconds.
+class _Work:
+    """For how long the thread that asks has computed, and waited for a core, so far.
 
-    On Linux the time in which it could have run and did not get a core counts
-    too: a loop on a crowded machine is as full as one that computes. It costs
-    some 5 us a tick.
+    Only Linux tells the second: a loop that could run and gets no core on a
+    crowded machine is as full as one that computes. It costs some 5 us a tick.
     """
 
     def __init__(self) -> None:
@@ -124,14 +126,15 @@ class _Worked:
             with contextlib.suppress(OSError):
                 self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
 
-    def __call__(self) -> float:
+    def so_far(self) -> tuple[float, float]:
+        """Seconds computed, and seconds waited."""
         if self._file is None:
-            return time.thread_time()
+            return time.thread_time(), 0.0
         ran, waited, _ = os.pread(self._file, 100, 0).split()
-        return (int(ran) + int(waited)) / 1e9
+        return int(ran) / 1e9, int(waited) / 1e9
 
     def close(self) -> None:
-        """Read no more."""
+        """Ask no more."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)

@@ -32,11 +32,13 @@ COST_FOLLOW = 0.2
 
 Probe = Callable[[int, Callable[[bool], None]], None]
 
-# A refusal takes 70 us of the loop, half of what a cheap call takes: 5,000 of them
-# a second are a third of it. So only so many a second are made for pressure. The
-# calls above that are taken at the pace at which the loop gets to them, and what
-# waits too long in core is refused there, for nothing.
-REFUSALS_PER_S = 1_000.0
+# A refusal takes so much of the loop, half of what a cheap call takes: 5,000 of
+# them a second are a third of a core. So only this share of what the loop can
+# compute is spent on refusing for pressure, some 1,400 calls a second of a whole
+# core. The calls above that are taken at the pace at which the loop gets to them,
+# and what waits too long in core is refused there, for nothing.
+REFUSAL_S = 70e-6
+REFUSING_SHARE = 0.1
 REFUSALS_MAX = 100.0
 
 # A refused caller is asked to wait for as long as calls lately take, twice, plus
@@ -102,8 +104,8 @@ class Load:
         """Begin to measure the running loop; stop what this returns in the end."""
         return LoopSampler(self.tick)
 
-    def tick(self, lag_s: float, busy: float) -> None:
-        """The loop was so late, seconds, and so busy, 0 to 1."""
+    def tick(self, lag_s: float, busy: float, ran_s: float) -> None:
+        """The loop was so late, seconds, so busy, 0 to 1, and computed for so long, seconds."""
         self.lags.add(lag_s)
         self.pressure.tick(lag_s, busy, self._begun)
         elapsed_s = TICK_S + lag_s
@@ -113,7 +115,7 @@ class Load:
         self._ticks += 1
         if busy >= IDLE and self.probe is not None and self._ticks % PROBE_TICKS == 0:
             self.probe(min(PROBE_MAX, max(PROBE_LEAST, ceil(self._lag_s / self._cost_s))), self._probed)
-        self._refusals = min(REFUSALS_MAX, self._refusals + REFUSALS_PER_S * elapsed_s)
+        self._refusals = min(REFUSALS_MAX, self._refusals + REFUSING_SHARE * ran_s / REFUSAL_S)
 
     def _probed(self, behind: bool) -> None:
         self.pressure.behind = behind
