@@ -8,7 +8,7 @@ set, and `*` every field there is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -108,18 +108,22 @@ def faults(mask: FieldMask, resource: Descriptor) -> Iterator[Fault]:
             if len(mask.paths) > 1:
                 yield Fault(index, "The star stands for all fields; send it alone.", "mask.star")
             continue
-        wrong = _checked(resource, path)
+        wrong = (_kept_check if len(path) <= SHOWN_MAX else _check)(resource, path)
         if wrong is not None:
             yield Fault(index, *wrong)
 
 
-def _checked(resource: Descriptor, path: str) -> tuple[str, str] | None:
+def _check(resource: Descriptor, path: str) -> tuple[str, str] | None:
     field = _resolve(resource, path)
     if field is None:
         return _unknown(resource, path)
     if is_fixed(field):
         return f"The field {path} cannot be changed; leave it out of the mask.", "mask.immutable"
     return None
+
+
+# Callers send the same few paths again and again; what they make up pushes itself out.
+_kept_check = lru_cache(maxsize=1024)(_check)
 
 
 def _resolve(resource: Descriptor, path: str) -> FieldDescriptor | None:
