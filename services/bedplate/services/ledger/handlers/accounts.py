@@ -5,10 +5,10 @@ import sqlalchemy as sa
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.pipeline.call import Call
+from bedplate.server.paging import page_of
 from bedplate.services.ledger import closing, domain, messages
 from bedplate.services.ledger.domain import Account, AccountType, Ledger
 from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
-from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import books
 
 

@@ -6,12 +6,12 @@ from bedplate.errors import Kind, Refusal, Violation
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.money import fits_int64, from_text, to_text
 from bedplate.pipeline.call import Call
+from bedplate.server.paging import page_of
 from bedplate.services.ledger import domain, messages
 from bedplate.services.ledger.aggregation import add_up
 from bedplate.services.ledger.domain import Balance
 from bedplate.services.ledger.expiry import current_balances
 from bedplate.services.ledger.handlers.desk import Desk, require_head
-from bedplate.server.paging import page_of
 from bedplate.services.ledger.rates import Converted
 from bedplate.services.ledger.store import books, history
 from bedplate.services.ledger.store.aggregate import Scope

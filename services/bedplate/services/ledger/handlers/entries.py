@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.pipeline.call import Call
+from bedplate.server.paging import page_of
 from bedplate.services.ledger import domain, messages
 from bedplate.services.ledger.handlers.desk import Desk, require_account, require_head
-from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import journal
 
 # Entries that one unit of work reads for a stream; between two of them no

@@ -5,11 +5,11 @@ import sqlalchemy as sa
 from bedplate.errors import Refusal
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from bedplate.pipeline.call import Call
+from bedplate.server.paging import page_of
 from bedplate.services.ledger import domain, messages, posting
 from bedplate.services.ledger.domain import Head, Outcome
 from bedplate.services.ledger.handlers.desk import Desk, require_head
 from bedplate.services.ledger.naming import renamed
-from bedplate.server.paging import page_of
 from bedplate.services.ledger.store import journal
 
 # How the request of a reversal calls the parts of the transaction that it makes.
