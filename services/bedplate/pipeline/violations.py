@@ -48,7 +48,8 @@ def rule_violations(message: Message) -> Iterator[Violation]:
 
 def _violation(message: Any, said: Any) -> Violation:
     place = _Place(message.DESCRIPTOR, said.field)
-    rule = said.rule.elements[0].field_name if said.rule.elements else ""
+    # A rule of a whole message, such as a oneof of its own making, has no field.
+    rule = said.rule.elements[0].field_name if said.rule is not None and said.rule.elements else ""
     if place.hidden and rule in _FREE_RULES:
         return Violation(
             place.path, "This value breaks a rule of the contract; send one that keeps it.", said.rule_id
