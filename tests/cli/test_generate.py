@@ -76,7 +76,12 @@ def test_the_same_contracts_give_the_same_bytes(acme, command, monkeypatch):
     [
         ("int32 page_size", "int33 page_size", "int33 page_size", '"int33" is not defined'),
         ('      auth: {all_scopes: "greeter.write"}\n', "", "rpc CreateNote", "has no auth policy"),
-        ("IDEMPOTENCY_NATURAL", "IDEMPOTENCY_REQUEST_ID", "rpc CreateNote", "does not enforce"),
+        (
+            "IDEMPOTENCY_NATURAL",
+            "IDEMPOTENCY_NATURAL hedge: {max_attempts: 2 delay: {nanos: 50000000}}",
+            "rpc CreateNote",
+            "does not enforce",
+        ),
         ("default: {seconds: 2}", "default: {seconds: 20}", "rpc CreateNote", "at most deadline.max"),
         ("notes/{note_id}", "notes/{id}", "rpc GetNote", "id"),
         ("notes/{note_id}", "notes/{note_id", "rpc GetNote", "the template"),

@@ -67,3 +67,19 @@ def test_the_table_names_routes_owner_and_what_nobody_keeps(command):
     assert "HTTP GET /v1/ledgers/{ledger_id}/accounts/{account_id}/entries" in out
     assert "owner bedplate, tier 1" in out
     assert "nobody yet" in out
+
+
+def test_the_table_fits_a_narrow_terminal_and_what_would_change_each_value_follows(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    code, out, _ = command("why", "ledger.PostTransactions")
+
+    table, _, below = out.partition("what would change it\n")
+    lines = [line.strip() for line in below.splitlines()]
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert "limits.response_bytes " in table
+    assert lines[lines.index("policy file or override: shorten it; contract: anything") + 1].startswith(
+        "deadline.default, deadline.max"
+    )
+    assert "hedge, slo" in lines[lines.index("the contract only") + 2]

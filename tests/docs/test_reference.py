@@ -28,7 +28,7 @@ def rows(text, columns):
 
 
 def shown_default(field):
-    if field.default is PydanticUndefined or field.default in ("", None):
+    if field.default is PydanticUndefined or field.default in ("", None, frozenset()):
         return ""
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 

@@ -85,6 +85,7 @@ def _print_json(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
 def _print_table(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
     from rich import box
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -102,20 +103,31 @@ def _print_table(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
     if shown := ", ".join(filter(None, facts)):
         console.print(Text(shown, style="dim"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("option", "value", "set by", "kept by", "what would change it"):
+    for name in ("option", "value", "set by", "kept by"):
         table.add_column(name, overflow="fold")
     for line in lines:
         kept = line.keeper if line.enforced else NOBODY
         style = "dim" if line.source == "default" else ""
         value = f"{line.value} ({line.note})" if line.note else line.value
-        table.add_row(
-            *(Text(cell, style=style) for cell in (line.option, value, line.source, kept, line.change))
-        )
+        table.add_row(*(Text(cell, style=style) for cell in (line.option, value, line.source, kept)))
     console.print(table)
+    console.print(Text("what would change it", style="bold"))
+    # Below the table and not in it: a fifth column leaves none of them room on 80 columns.
+    for change, options in _changes(lines).items():
+        console.print(Text(f" {change}"))
+        console.print(Padding(Text(", ".join(options), style="dim"), (0, 0, 0, 4)))
     if not all(line.enforced for line in lines):
         console.print(
-            Text(f"{NOBODY}: this version refuses to start on a contract that sets it.", style="dim")
+            Text(f"\n{NOBODY}: this version refuses to start on a contract that sets it.", style="dim")
         )
+
+
+def _changes(lines: "tuple[Line, ...]") -> dict[str, list[str]]:
+    """The options by what would change them, in the order of the lines."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        found.setdefault(line.change, []).append(line.option)
+    return found
 
 
 def _http(method: "MethodDescriptor") -> Iterator[str]:
