@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 860, 340
+WIDTH, HEIGHT = 860, 352
 _TOP, _LEFT, _PANEL_W, _PANEL_H, _GAP = 74, 56, 340, 210, 88
 
 _STYLE = """

@@ -34,7 +34,7 @@ def test_at_three_times_the_capacity_the_narrow_place_is_used_and_critical_calls
 
 
 def test_calls_that_compute_keep_their_deadline_when_there_are_too_many() -> None:
-    """Without load shedding nine of ten of them are late."""
+    """Without load shedding two of three of them are late."""
     capacity = contract.HEAVY_CAPACITY
     with server() as port:
         points = run("Heavy", port, [0.3 * capacity, 3 * capacity, 3 * capacity], SECONDS)

@@ -94,7 +94,21 @@ def test_it_looks_for_as_many_calls_as_take_the_lag_that_the_loop_may_have() -> 
     for _ in range(50):
         (asked,) = probed(load, busy=1.0)
 
-    assert asked == pytest.approx(TARGET_S / (TICK_S / 10), abs=2)
+    assert asked == pytest.approx(2 * TARGET_S / (TICK_S / 10), abs=3)
+
+
+@pytest.mark.parametrize(("came", "behind"), [(10, False), (40, True)])
+def test_it_is_behind_when_more_calls_come_at_once_than_it_can_begin_in_that_time(
+    came: int, behind: bool
+) -> None:
+    load = Load(lag_s=TARGET_S)
+    for _ in range(50):
+        probed(load, busy=1.0)
+    load.probe = lambda count, told: told(came)
+    for _ in range(PROBE_TICKS):
+        load.tick(0.0, 1.0, TICK_S)
+
+    assert load.pressure.behind is behind
 
 
 @pytest.mark.parametrize("core", [1.0, 0.2])

@@ -48,8 +48,8 @@ class Early(Protocol):
         """What to refuse a call with; None: it may come in."""
         ...
 
-    def watch(self, probe: Callable[[int, Callable[[bool], None]], None]) -> None:
-        """Take what looks whether so many calls of a method wait in core, and tells."""
+    def watch(self, probe: Callable[[int, Callable[[int], None]], None]) -> None:
+        """Take what asks core for so many calls of each busy method, and tells how many came."""
         ...
 
 
@@ -112,7 +112,7 @@ def _class() -> Any:
             self._early = early
             self._resolver = cygrpc._MethodResolver([handler], {})
             self._tasks: set[asyncio.Task[None]] = set()
-            stopped = (cygrpc.UsageError, cygrpc.InternalError)
+            stopped = (cygrpc.UsageError, cygrpc.InternalError, cygrpc._RequestCallError)
             self._waiting = Waiting(loop, self._accept, self._begin, stopped)
             if early is not None:
                 early.watch(self._waiting.probe)
@@ -140,6 +140,10 @@ def _class() -> Any:
             task = loop.create_task(cygrpc._schedule_rpc_coro(running, state, loop, name))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+        async def shutdown(self, grace: float | None) -> None:
+            self._waiting.stop()
+            await super().shutdown(grace)
 
         async def _accept(self, name: str) -> Any:
             return await super()._request_registered_call(name.encode())

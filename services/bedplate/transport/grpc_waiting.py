@@ -45,14 +45,19 @@ class Waiting:
         self._seen: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
         self._came = 0
+        self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """Ask no more: core ends the process that asks a server which is gone."""
+        self._ended = True
 
     def note(self, name: str) -> None:
         """A call of a method came."""
         self._seen[name] += 1
 
-    def probe(self, count: int, told: Callable[[bool], None]) -> None:
-        """Tell, a few rounds of the loop later, whether so many calls wait.
+    def probe(self, count: int, told: Callable[[int], None]) -> None:
+        """Ask for so many calls of each busy method; tell, a few rounds of the loop later, how many came.
 
         What was asked for and is not there is taken by the calls that come next.
         """
@@ -67,7 +72,7 @@ class Waiting:
                 task = self._loop.create_task(self._take(name))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        self._judge(ROUNDS, lambda: told(self._came - before >= count))
+        self._judge(ROUNDS, lambda: told(self._came - before))
 
     def _judge(self, rounds: int, judge: Callable[[], None]) -> None:
         if rounds:
@@ -76,6 +81,8 @@ class Waiting:
             judge()
 
     async def _take(self, name: str) -> None:
+        if self._ended:
+            return
         try:
             state = await self._accept(name)
         except self._stopped:

@@ -1,6 +1,7 @@
 """What a process lets in: one decision for each call, from the adaptive limit and the loop's state."""
 
 import random
+import time
 from collections.abc import Callable
 from math import ceil
 
@@ -27,10 +28,10 @@ LAG_S = 0.05
 # calls wait in core than the loop can begin within the lag it may have.
 PROBE_TICKS = 4
 PROBE_LEAST = 4
-PROBE_MAX = 64
+PROBE_MAX = 48
 COST_FOLLOW = 0.2
 
-Probe = Callable[[int, Callable[[bool], None]], None]
+Probe = Callable[[int, Callable[[int], None]], None]
 
 # A refusal takes so much of the loop, half of what a cheap call takes: 5,000 of
 # them a second are a third of a core. So only this share of what the loop can
@@ -67,8 +68,8 @@ class Load:
         limit: How many calls may run at once.
         pressure: What the loop's state asks for.
         lags: How late the loop was, tick by tick.
-        probe: Has the gRPC door look whether so many calls of a method wait in
-            core, and tell; None: there is nobody to ask.
+        probe: Has the gRPC door ask core for so many calls of each busy method, and
+            tell how many came at once; None: there is nobody to ask.
     """
 
     def __init__(self, *, lag_s: float = LAG_S, on: bool = True) -> None:
@@ -82,6 +83,8 @@ class Load:
         self._lag_s = lag_s
         self._cost_s = lag_s
         self._ticks = 0
+        self._wanted = 0
+        self._asked_at = 0.0
         self._begun = 0
         self._refusals = REFUSALS_MAX
         self._owed = dict.fromkeys(LEVELS, 0.0)
@@ -114,11 +117,15 @@ class Load:
         self._begun = 0
         self._ticks += 1
         if busy >= IDLE and self.probe is not None and self._ticks % PROBE_TICKS == 0:
-            self.probe(min(PROBE_MAX, max(PROBE_LEAST, ceil(self._lag_s / self._cost_s))), self._probed)
+            self._wanted = min(PROBE_MAX, max(PROBE_LEAST, ceil(self._lag_s / self._cost_s)))
+            self._asked_at = time.monotonic()
+            self.probe(2 * self._wanted, self._probed)
         self._refusals = min(REFUSALS_MAX, self._refusals + REFUSING_SHARE * ran_s / REFUSAL_S)
 
-    def _probed(self, behind: bool) -> None:
-        self.pressure.behind = behind
+    def _probed(self, came: int) -> None:
+        """So many calls came when they were asked for; less those that are new, they had waited."""
+        new = (time.monotonic() - self._asked_at) / self._cost_s
+        self.pressure.behind = came - new >= self._wanted
 
     def refusal(self, door: Door, level: Criticality) -> Failure | None:
         """The refusal of a new call; None: there is room for it."""
