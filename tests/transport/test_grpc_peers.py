@@ -198,3 +198,16 @@ async def test_strangers_whose_messages_come_give_way_to_nobody(
     answers = await asyncio.gather(*(client.call("EchoOpen", EchoRequest(text="hi")) for _ in range(100)))
 
     assert len(answers) == 100
+
+
+async def test_core_is_not_asked_for_calls_once_the_server_stops() -> None:
+    async with serve([echo.service(echo.Handlers())], drain_refuse_s=0.0) as served:
+        async with connect(served.grpc_address) as peer:
+            await peer.result(peer.call(message=HI, extra=AUTHORIZED))
+        accepting = served.app._grpc._server._server  # type: ignore[union-attr]
+    accepting._waiting.note(METHOD)
+
+    accepting._waiting.probe(4, lambda came: None)
+
+    # Asked, a server that is gone raises what nobody would hear of, or ends the process.
+    assert await asyncio.gather(*accepting._waiting._tasks) == [None] * 4
