@@ -33,12 +33,17 @@ class ValkeyServer:
         self._program = _program()
         self._socket = folder / "valkey.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}"
 
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""
         options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
         process = subprocess.Popen([self._program, *options], stdout=subprocess.PIPE)  # noqa: S603
+        # Ends the server when this process ends without a word: then its own input ends.
+        self._reaper = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", f"cat > /dev/null; kill -9 {process.pid} 2> /dev/null"], stdin=subprocess.PIPE
+        )
         assert process.stdout is not None
         said = b""
         while READY not in said:
@@ -54,6 +59,10 @@ class ValkeyServer:
         if process is not None:
             assert process.stdout is not None
             process.kill()
+            if self._reaper is not None:
+                assert self._reaper.stdin is not None
+                self._reaper.stdin.close()
+                self._reaper.wait(END_S)
             process.wait(END_S)
             process.stdout.close()
             self._socket.unlink(missing_ok=True)
