@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.client import ids
 from bedplate.client.channel import Channel
+from bedplate.client.ending import Ending
 from bedplate.client.errors import (
     GONE_SENTENCE,
     CallError,
@@ -157,10 +158,12 @@ class Caller:
     async def collect(self, rpc: Rpc, requests: Requests, timeout_s: float | None) -> Any:
         """The response to a stream of requests; as `unary`, but never sent twice."""
         source = _Source(rpc, requests)
+        call = rpc.start(source, timeout=timeout_s)
+        ending = Ending(call)
         try:
-            return await _answer(rpc.start(source, timeout=timeout_s))
+            return await _answer(call)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+            raise from_rpc_error(await ending.of(error)) from error
         except Unavailable:
             if source.error is not None:
                 raise source.error from None
@@ -196,6 +199,7 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
         self._sent = sent
         self._call: Any = None
         self._responses: AsyncIterator[Any] | None = None
+        self._ending: Ending | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cancelled = False
         self._ended = False
@@ -214,7 +218,10 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
             raise
         except grpc.aio.AioRpcError as error:
             self._ended = True
-            raise from_rpc_error(error) from error
+            told = await self._ending.of(error) if self._ending is not None else error
+            if told.code() is grpc.StatusCode.OK:
+                raise StopAsyncIteration from None
+            raise from_rpc_error(told) from error
         except CallError:
             self._ended = True
             if isinstance(self._sent, _Source) and self._sent.error is not None:
@@ -227,6 +234,8 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
 
         async def attempt(left_s: float | None) -> Any:
             self._call, self._loop = self._start(left_s), asyncio.get_running_loop()
+            if isinstance(self._sent, _Source):
+                self._ending = Ending(self._call)
             self._responses = aiter(self._call)
             return await _answer(self._responses.__anext__(), self._given_up)
 
