@@ -17,11 +17,12 @@ from tests.bench.servers.process import serve
 from tests.load.contract import SCOPE, TYPE
 
 ALIVE: list[App] = []
+FOLDER = tempfile.TemporaryDirectory(prefix="bedplate-load-")
 
 
 async def start() -> list[int]:
     """Serve on free ports; gRPC's, then HTTP's."""
-    folder = Path(tempfile.mkdtemp(prefix="bedplate-load-"))
+    folder = Path(FOLDER.name)
     settings = Settings(
         http_address="127.0.0.1:0",
         grpc_address="127.0.0.1:0",
@@ -37,4 +38,5 @@ async def start() -> list[int]:
 
 
 if __name__ == "__main__":
-    serve(start)
+    with FOLDER:
+        serve(start)
