@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from bedplate.telemetry.logs import BATCH, WAITING_MAX, LogWriter
+from bedplate.telemetry.recorder import Telemetry
 
 
 def number(at: float, values: tuple[Any, ...]) -> dict[str, Any]:
@@ -79,6 +80,19 @@ def test_a_stream_that_cannot_be_written_costs_lines_and_no_call() -> None:
 
     assert log.dropped == 2
     log.close()
+
+
+def test_lines_that_were_lost_are_in_a_metric() -> None:
+    log = LogWriter(Broken())  # type: ignore[arg-type]
+    telemetry = Telemetry(log=log)
+    before = telemetry.registry.get_sample_value("bedplate_log_lines_dropped_total")
+
+    log.write("error", "fault", {})
+    log.flush()
+    log.close()
+
+    assert before == 0
+    assert telemetry.registry.get_sample_value("bedplate_log_lines_dropped_total") == 1
 
 
 class Stuck(io.BytesIO):

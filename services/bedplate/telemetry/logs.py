@@ -52,7 +52,7 @@ class LogWriter:
         self._records: deque[tuple[float, Make, tuple[Any, ...]]] = deque()
         self._lines: list[bytes] = []
         self._waiting = 0
-        self._lock = threading.Lock()  # of what waits
+        self._lock = threading.Lock()  # of what waits, and of what was lost
         self._making = threading.Lock()  # of lines from records
         self._output = threading.Lock()  # of the stream
         self._wake = threading.Event()
@@ -114,7 +114,8 @@ class LogWriter:
                 self._stream.write(b"\n".join(lines) + b"\n")
                 self._stream.flush()
             except (OSError, ValueError):
-                self.dropped += len(lines)
+                with self._lock:
+                    self.dropped += len(lines)
 
     def close(self) -> None:
         """Write what waits and end the thread."""
@@ -137,7 +138,8 @@ class LogWriter:
                 try:
                     lines.append(_encoded(make(at, values)))
                 except Exception:  # a record that cannot be written costs itself, not the log
-                    self.dropped += 1
+                    with self._lock:
+                        self.dropped += 1
             if lines:
                 self._add(lines)
 

@@ -103,3 +103,21 @@ class CallMetrics(Collector):
             HistogramMetricFamily("bedplate_call_duration_seconds", "How long calls took."),
             GaugeMetricFamily("bedplate_calls_in_flight", "Calls that run now."),
         ]
+
+
+class LogMetrics(Collector):
+    """`bedplate_log_lines_dropped_total`: the one sign of a log that cannot tell of itself."""
+
+    def __init__(self, dropped: Callable[[], int]) -> None:
+        """Show what `dropped` counts."""
+        self._dropped = dropped
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape sees."""
+        return [
+            CounterMetricFamily(
+                "bedplate_log_lines_dropped",
+                "Log lines that could not be written.",
+                value=self._dropped(),
+            )
+        ]

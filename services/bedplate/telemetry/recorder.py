@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from bedplate.contract.headers import TRACEPARENT
 from bedplate.telemetry.logs import LogWriter
-from bedplate.telemetry.metrics import CallMetrics, Cell
+from bedplate.telemetry.metrics import CallMetrics, Cell, LogMetrics
 from bedplate.telemetry.redact import redacted, scrub
 
 # Traceback kept in a log line, characters.
@@ -86,6 +86,7 @@ class Telemetry:
     def __post_init__(self) -> None:
         self.calls = CallMetrics(self.log.settle)
         self.registry.register(self.calls)
+        self.registry.register(LogMetrics(lambda: self.log.dropped))
 
     @property
     def in_flight(self) -> int:
