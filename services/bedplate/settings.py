@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(64 * 1024 * 1024, ge=0)  # answers that are kept; 0: none are
 
     # Where processes share their rate limits; empty: each counts for itself.
-    valkey_url: str = Field("", repr=False, pattern=r"^((valkeys?|rediss?|unix)://.+)?$")
+    valkey_url: str = Field("", repr=False)
     valkey_timeout_s: float = Field(0.1, gt=0, le=5)  # a call waits for it at most so long
     valkey_without: Literal["local", "open", "closed"] = "local"  # what holds while it does not answer
 

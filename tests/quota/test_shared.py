@@ -101,13 +101,12 @@ async def test_nobody_waits_for_a_server_that_stalls_longer_than_it_may(valkey: 
     began = time.monotonic()
     assert await asyncio.gather(*(take(buckets) for _ in range(500))) == [None] * 500
     first_s = time.monotonic() - began
-    began = time.monotonic()
-    assert await asyncio.gather(*(take(buckets) for _ in range(500))) == [None] * 500
-    then_s = time.monotonic() - began
+    then = [take(buckets) for _ in range(500)]
+    at_once = [answer.done() for answer in then]
     valkey.resume()
 
     assert first_s < 0.5
-    assert then_s < 0.09, "while it does not answer, nobody waits for it at all"
+    assert all(at_once), "while it does not answer, nobody waits for it at all"
     assert await changes.get() is False
     await until_it_answers(buckets, changes)
     await buckets.close()
