@@ -1,17 +1,22 @@
 """Overrides tighten at once and everywhere, end in time, survive a restart, and never loosen."""
 
 import asyncio
+import json
 from itertools import count
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from bedplate.contract.promises import Rate, RateScope
 from bedplate.data import Database
 from bedplate.data.migrate import migrate
 from bedplate.errors import Refusal
 from bedplate.policy.layers import Layer, parse_options
+from bedplate.records import overrides as store
 from bedplate.records import tables
+from bedplate.records.apart import Store
+from bedplate.records.overrides import StoredOverride
 from bedplate.server.overrides import LIFE_MAX_S, Overrides
 from tests.pipeline.making import READ, Made
 from tests.pipeline.running import fail, run
@@ -35,7 +40,7 @@ class Clock:
 class Process:
     """A process with one method, on a database."""
 
-    def __init__(self, database: Database, clock: Clock, made: Made, *layers: Layer) -> None:
+    def __init__(self, database: Store, clock: Clock, made: Made, *layers: Layer) -> None:
         self.made = made
         self.number = count(1)
         self.overrides = Overrides(database, {made.method.name: made.method}, layers, clock=clock)
@@ -171,6 +176,74 @@ async def test_what_makes_no_sense_is_refused_by_field(process: Process, values,
 
     assert refused.value.reason == "INVALID_REQUEST"
     assert [violation.field for violation in refused.value.violations] == [field]
+
+
+UNFIT = {
+    "a field that the request has not": {
+        "auth": {"relation": {"field": "owner_id", "object_type": "thing", "relation": "owner"}}
+    },
+    "a bucket whose holders are others": {
+        "rate": {"per_second": 1, "burst": 1, "cost": 1, "bucket": "shared", "per": "RATE_SCOPE_TENANT"}
+    },
+}
+
+
+@pytest.mark.parametrize("values", UNFIT.values(), ids=UNFIT.keys())
+async def test_what_no_stage_could_keep_is_refused_and_not_stored(process: Process, values: dict[str, Any]):
+    shared = Rate(1, "shared", 10.0, 10, RateScope.PRINCIPAL)
+    process.made.parts.quota.claim("test.v1.Other/Do", shared)
+
+    with pytest.raises(Refusal) as refused:
+        await process.set(values)
+
+    assert refused.value.reason == "INVALID_REQUEST"
+    assert [violation.field for violation in refused.value.violations] == ["options"]
+    assert await process.overrides.list(after=(0, ""), limit=10) == []
+    assert await process.reason() == "OK"
+
+
+async def test_one_that_no_stage_can_keep_any_more_stops_no_start_and_no_other(
+    process: Process, migrated: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+):
+    unfit = json.dumps(UNFIT["a field that the request has not"])
+    kept = StoredOverride("old", process.made.method.name, unfit, "", "key:op", clock(), clock() + 10**9)
+    await migrated.transact(lambda connection: store.insert(connection, kept))
+
+    await process.overrides.start()
+    await process.overrides.stop()
+    await process.set(OFF)
+
+    assert "does not count: " in caplog.text
+    assert await process.reason() == "METHOD_DISABLED"
+
+
+class Held:
+    """A database whose first answer comes late."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.read_once, self.go_on = asyncio.Event(), asyncio.Event()
+        self.transact = database.transact
+
+    async def read(self, work: Any, *, timeout_s: float | None = None) -> Any:
+        found = await self._database.read(work, timeout_s=timeout_s)
+        if not self.read_once.is_set():
+            self.read_once.set()
+            await self.go_on.wait()
+        return found
+
+
+async def test_a_look_that_began_before_takes_nothing_back(migrated: Database, clock: Clock):
+    held = Held(migrated)
+    process = Process(held, clock, Made(READ))
+    look = asyncio.create_task(process.overrides.refresh())
+    await held.read_once.wait()
+
+    await process.set(OFF)
+    held.go_on.set()
+    await look
+
+    assert await process.reason() == "METHOD_DISABLED"
 
 
 async def test_the_same_id_is_one_override_and_another_content_is_refused(process: Process):

@@ -128,6 +128,17 @@ class Method:
             self._compile(self.policy)  # what stages claimed in Parts is theirs again
             raise
 
+    def check(self, policy: MethodPolicy) -> None:
+        """Find out whether another policy could be put into force; nothing is changed.
+
+        Raises:
+            PolicyError: A stage cannot keep what the policy promises.
+        """
+        try:
+            self._compile(policy)
+        finally:
+            self._compile(self.policy)
+
     def _compile(self, policy: MethodPolicy) -> Chain:
         made = (compile(policy, self._parts) for compile in self._stages)
         return Chain(policy, tuple(stage for stage in made if stage is not None), self._handler)

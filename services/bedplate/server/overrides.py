@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 import sqlalchemy as sa
 from google.protobuf import json_format
@@ -57,6 +58,8 @@ class Overrides:
         self._layers = tuple(layers)
         self._clock = clock
         self._active: tuple[StoredOverride, ...] = ()
+        self._looks = count(1)
+        self._seen = 0  # the look that `_active` is from
         self._looking: asyncio.Task[None] | None = None
 
     async def set(
@@ -147,13 +150,15 @@ class Overrides:
         Raises:
             Refusal: The database does not tell; what is known goes on until it expires.
         """
-        now_us = self._clock()
+        now_us, look = self._clock(), next(self._looks)
         try:
             found = await self._database.read(lambda connection: store.active(connection, now_us))
         except BaseException:
             self._use(tuple(one for one in self._active if one.expire_us > now_us))
             raise
-        self._use(found)
+        if look > self._seen:  # one that began later knows better
+            self._seen = look
+            self._use(found)
 
     async def start(self) -> None:
         """Take up what is in force, and look again now and then until `stop`.
@@ -206,7 +211,7 @@ class Overrides:
             try:
                 for name, method in self._methods.items():
                     if layer.covers(name):
-                        in_force(method.descriptor, [*layers, layer])
+                        method.check(in_force(method.descriptor, [*layers, layer]))
             except PolicyError as error:
                 if override is strict:
                     raise _refused(error) from error
