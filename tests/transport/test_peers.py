@@ -178,6 +178,26 @@ async def test_whom_a_peer_vouched_for_is_who_calls_the_next_service_in_the_proc
     assert "bedplate-principal" not in inner.metadata
 
 
+async def test_the_key_of_a_peer_that_calls_for_somebody_is_not_shown_on(authority: Authority, seen: Seen):
+    async with served(authority, seen, trusted_peers=["gateway"]) as running:
+
+        async def ask_again(call: Call) -> None:
+            if call.door != "local":
+                channel = running.app.channel("echo")
+                again = channel.unary_unary(
+                    f"/{call.method}", EchoRequest.SerializeToString, EchoResponse.FromString
+                )
+                await again(EchoRequest(text="again"))
+
+        seen.then = ask_again
+        await call_as(running, authority, "gateway", FOR_ANN, key=KEY)
+
+    outer, inner = seen.calls
+    assert outer.credential == ""
+    assert "authorization" not in outer.metadata
+    assert inner.principal == outer.principal
+
+
 def test_lists_of_peers_need_certificates():
     for name in ("allowed_peers", "trusted_peers"):
         with pytest.raises(SettingsError, match="BEDPLATE_TLS_CLIENT_CA"):

@@ -53,6 +53,9 @@ def _believing(
             return enter(call)
         scopes = str(said.get(SCOPES, "")).split()
         call.principal = Principal(str(said[PRINCIPAL]), str(said.get(TENANT, "")), frozenset(scopes))
+        if AUTHORIZATION in call.metadata:
+            # The peer's own: nobody looked at it, and what this call makes must not have its rights.
+            call.metadata = {name: value for name, value in call.metadata.items() if name != AUTHORIZATION}
         return None
 
     return believe
