@@ -209,6 +209,18 @@ async def test_the_rate_of_a_pair_and_the_day_it_is_of(
     assert float(converted.amount) == pytest.approx(-2 * float(answer.rate.value), rel=1e-15)
 
 
+async def test_the_longest_rate_that_can_be_made_from_two_is_answered(client: AsyncRatesClient):
+    smallest, largest = f"0.{'0' * 22}1", "7" * 24
+    await client.import_rates(source="ecb", rates=[rate("AAA", MON, smallest), rate("BBB", MON, largest)])
+    pair = {"base": "BBB", "quote": "AAA", "date": MON}
+
+    got = await client.get_rate(**pair)
+    converted = await client.convert(amount=f"0.{'0' * 26}1", **pair)
+
+    assert got.rate.value == f"0.{'0' * 46}1285714285714285714285715571"
+    assert converted.rate == got.rate
+
+
 async def test_an_amount_of_28_digits_is_converted_to_28_digits(client: AsyncRatesClient, known: None):
     answer = await client.convert(base="EUR", quote="USD", amount="123456789012345678901.2345678", date=MON)
 
