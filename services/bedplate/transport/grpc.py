@@ -27,7 +27,7 @@ from bedplate.transport.grpc_early import EarlyRefusal
 from bedplate.transport.grpc_messages import Messages, Writer
 from bedplate.transport.grpc_options import server_options
 from bedplate.transport.grpc_server import is_guarded, make_server
-from bedplate.transport.grpc_status import trailers
+from bedplate.transport.grpc_status import Trailers, trailers
 from bedplate.transport.grpc_strangers import STRANGER_S, Strangers
 from bedplate.transport.metadata import Sent
 from bedplate.transport.names import names_of_context
@@ -41,6 +41,10 @@ LOOKS = 4
 
 _CODES = {code.name: code for code in grpc.StatusCode}
 _EOF = grpc.aio.EOF
+
+# What may be better in the next attempt. gRPC's clients make none once they have
+# headers, so these answers have theirs among the trailers.
+_TRIED_AGAIN = frozenset({"ABORTED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
 
 
 class GrpcDoor(grpc.GenericRpcHandler):
@@ -179,6 +183,7 @@ class _Arrival:
         "stopped",
         "task",
         "waits_since",
+        "writer",
     )
 
     def __init__(self, door: GrpcDoor, method: Method, details: Any) -> None:
@@ -191,6 +196,7 @@ class _Arrival:
         self.ended: Refusal | None = None
         self.stopped = False
         self.call: Call | None = None
+        self.writer: Writer | None = None
         self._context: Any = None
         door.running[self] = None
 
@@ -251,9 +257,14 @@ class _Arrival:
             failure = self._method.refuse(self.call or self._new_call(context), error)
         else:
             raise error  # the caller is gone
-        if self.call is not None and self.call.response_headers and not self._method.server_streaming:
-            await context.send_initial_metadata(tuple(self.call.response_headers))
-        await _abort(context, failure)
+        headers: Trailers = ()
+        if self.call is not None and self.call.response_headers:
+            writer = self.writer or Writer(self.call, context)
+            if failure.code in _TRIED_AGAIN:
+                headers = writer.take_headers()
+            else:
+                await writer.begin()
+        await _abort(context, failure, headers)
 
     def _new_call(self, context: Any) -> Call:
         self._context = context
@@ -297,7 +308,9 @@ class _StreamArrival(_Arrival):
         """Run the call, and send its responses as they come."""
         try:
             call = self._new_call(context)
-            await self._method.deliver(call, None, Writer(call, context).write, self.read)
+            writer = self.writer = Writer(call, context)
+            await self._method.deliver(call, None, writer.write, self.read)
+            await writer.begin()  # it may have had no response
         except BaseException as error:
             await self._refuse(context, error)
         finally:
@@ -358,10 +371,10 @@ def _crowded() -> Refusal:
     )
 
 
-async def _abort(context: Any, failure: Failure) -> None:
+async def _abort(context: Any, failure: Failure, headers: Trailers = ()) -> None:
     left_s = None if failure.retry_after_s is None else context.time_remaining()
-    told = trailers(failure.status, failure.retry_after_s, left_s)
-    await context.abort(_CODES[failure.code], *told)
+    sentence, told = trailers(failure.status, failure.retry_after_s, left_s)
+    await context.abort(_CODES[failure.code], sentence, told + headers)
 
 
 def _call(name: str, decode: Decode, details: Any, context: Any) -> Call:

@@ -6,6 +6,7 @@ from typing import Any, cast
 import grpc
 
 from bedplate.pipeline.call import Call
+from bedplate.transport.grpc_status import Trailers
 
 _EOF = grpc.aio.EOF
 
@@ -20,13 +21,24 @@ class Writer:
         self._context = context
         self._first = True
 
-    async def write(self, response: Any) -> None:
-        """Send one response."""
+    async def begin(self) -> None:
+        """Send the headers, unless they were sent."""
         if self._first:
             self._first = False
             if self._call.response_headers:
                 await self._context.send_initial_metadata(tuple(self._call.response_headers))
+
+    async def write(self, response: Any) -> None:
+        """Send one response."""
+        if self._first:
+            await self.begin()
         await self._context.write(response.SerializeToString())
+
+    def take_headers(self) -> Trailers:
+        """The headers, to be sent otherwise; none when they were sent."""
+        headers = tuple(self._call.response_headers) if self._first else ()
+        self._first = False
+        return headers
 
 
 class Messages:
