@@ -39,6 +39,7 @@ _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 # What a handler may set, and what is the gateway's own.
 _RESPONSE_HEADER = re.compile(
     r"x-[a-z0-9-]+|etag|location|link|ratelimit|ratelimit-policy|age|cache-status|idempotent-replayed"
+    r"|deprecation|sunset"
 )
 _RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 _OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
