@@ -27,12 +27,19 @@ WITHOUT = (
     "import sys; sys.modules['watchfiles'] = None; "
     "from bedplate.cli.main import main; main()"
 )  # fmt: skip
+# As if the system did not tell of contracts, as it does of one in a folder that is new.
+DEAF = (
+    "from bedplate.cli import reload; watch = reload.watch; "
+    "told = lambda paths: [path for path in paths if path.suffix != '.proto']; "
+    "reload.watch = lambda *given: map(told, watch(*given)); "
+    "from bedplate.cli.main import main; main()"
+)
 
 
 class Acme:
     """A project whose services run and follow its files."""
 
-    def __init__(self, folder: Path, *, watcher: bool = True) -> None:
+    def __init__(self, folder: Path, *, script: str = "") -> None:
         self.folder = folder
         folder.mkdir()
         done = run_in(folder, "new", "service", "greeter")
@@ -44,7 +51,7 @@ class Acme:
             "BEDPLATE_HTTP_ADDRESS": self.http,
             "BEDPLATE_GRPC_ADDRESS": f"127.0.0.1:{free_port()}",
         }
-        command = str(BEDPLATE) if watcher else f'{sys.executable} -c "{WITHOUT}"'
+        command = f'{sys.executable} -c "{script}"' if script else str(BEDPLATE)
         self.server = Running(f"{command} up --reload", folder, environment)
         self.server.expect("Ctrl-C stops it.")
 
@@ -104,13 +111,17 @@ def test_mistakes_are_shown_in_place_and_mended_and_the_database_stays(acme):
     assert acme.ask("/v1/greeter/notes/first") == {"note": note}
 
 
-def test_a_second_service_runs_as_soon_as_it_is_made(acme):
-    done = run_in(acme.folder, "new", "service", "billing")
+def test_a_second_service_runs_as_soon_as_it_is_made_also_when_nothing_tells_of_its_contract(tmp_path):
+    acme = Acme(tmp_path / "acme", script=DEAF)
+    try:
+        done = run_in(acme.folder, "new", "service", "billing")
 
-    assert done.returncode == 0, done.stderr
-    acme.server.expect("greeter, billing: up again")
-    assert acme.ask("/v1/billing/notes") == {}
-    assert acme.ask("/v1/greeter/notes") == {}
+        assert done.returncode == 0, done.stderr
+        acme.server.expect("greeter, billing: up again")
+        assert acme.ask("/v1/billing/notes") == {}
+        assert acme.ask("/v1/greeter/notes") == {}
+    finally:
+        acme.server.stop()
 
 
 def test_a_signal_ends_the_server_with_the_watcher(acme):
@@ -133,7 +144,7 @@ def test_a_watcher_that_is_killed_takes_its_server_with_it(acme):
 
 
 def test_it_follows_where_watchfiles_is_not_installed(tmp_path):
-    acme = Acme(tmp_path / "acme", watcher=False)
+    acme = Acme(tmp_path / "acme", script=WITHOUT)
     try:
         acme.change(HANDLERS, "PAGE_SIZE_DEFAULT = 100", "PAGE_SIZE_DEFAULT = 50")
 

@@ -49,6 +49,8 @@ class _Reloader:
         self._server: subprocess.Popen[bytes] | None = None
         self._started = False
         self._told_end = False
+        # The contracts as they were when they were generated last.
+        self._generated: dict[Path, tuple[int, int]] = {}
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """A signal came: the server drains, and a second one stops it hard."""
@@ -63,10 +65,22 @@ class _Reloader:
         if self._generate() and not self._stopping.is_set():
             self._start()
         for changed in changes:
-            if changed:
-                self._follow(changed)
+            missed = self._missed() if changed or self._told_end else []
+            if changed or missed:
+                self._follow([*changed, *missed])
             self._tell_end()
         return self._end()
+
+    def _missed(self) -> list[Path]:
+        """Contracts that are not as they were generated.
+
+        The system tells nothing of a file that is in a new folder before the
+        folder is watched.
+        """
+        now = _contracts(self._project)
+        return [
+            path for path in now.keys() | self._generated.keys() if now.get(path) != self._generated.get(path)
+        ]
 
     def _follow(self, changed: Sequence[Path]) -> None:
         shown = ", ".join(sorted({_shown(path) for path in changed})[:3])
@@ -84,6 +98,7 @@ class _Reloader:
 
     def _generate(self) -> bool:
         """Generate; False when the contracts have mistakes, which were told."""
+        self._generated = _contracts(self._project)
         command = list(self._project.generate) or [*_BEDPLATE, "generate"]
         done = subprocess.run(command, cwd=self._project.root, stdout=subprocess.DEVNULL)  # noqa: S603
         if done.returncode and not self._stopping.is_set():
@@ -190,6 +205,10 @@ def _times(folders: Sequence[Path]) -> dict[Path, tuple[int, int]]:
             if _is_source(path) and path.is_file():
                 found[path] = (state.st_mtime_ns, state.st_size)
     return found
+
+
+def _contracts(project: Project) -> dict[Path, tuple[int, int]]:
+    return {path: state for path, state in _times([project.protos]).items() if path.suffix == ".proto"}
 
 
 def _is_source(path: Path) -> bool:
