@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from bedplate.client.errors import Unavailable
 from bedplate.contract.policy import PolicyError
 from bedplate.data import Database
 from bedplate.errors import Kind, Refusal
@@ -154,6 +155,63 @@ async def test_a_call_that_is_ended_leaves_a_record(database: Database):
 
     assert late.code == "DEADLINE_EXCEEDED"
     assert sorted(record.code for record in await records(database)) == ["CANCELLED", "DEADLINE_EXCEEDED"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("away"),
+        Refusal(Kind.STATE, "NOBODY_DECLARED_THIS", "no"),
+        Refusal(Kind.NOT_FOUND, "DRAINING", "declared with another code"),
+    ],
+    ids=["dependency", "undeclared", "other code"],
+)
+async def test_a_record_says_what_the_caller_was_told(database: Database, error: Exception):
+    async def handler(request, call: Call):
+        raise error
+
+    method = await made(database, POLICY, handler=handler)
+
+    told = await fail(method.method, method.call(), method.payload())
+    await method.parts.audit.stop()  # type: ignore[union-attr]
+
+    (record,) = await records(database)
+    assert (record.code, record.reason) == (told.code, told.reason)
+    assert json.loads(record.request) == {"text": "hi"}
+
+
+async def test_a_call_that_the_end_of_the_process_cuts_off_is_recorded_as_unknown(database: Database):
+    began = asyncio.Event()
+
+    async def handler(request, call: Call):
+        began.set()
+        await asyncio.Event().wait()
+
+    method = await made(database, POLICY, handler=handler)
+    call = method.call()
+    task = asyncio.create_task(fail(method.method, call, method.payload()))
+    await began.wait()
+    call.stopped = True
+    task.cancel()
+    told = await task
+    await method.parts.audit.stop()  # type: ignore[union-attr]
+
+    (record,) = await records(database)
+    assert (record.code, record.reason) == (told.code, told.reason) == ("UNAVAILABLE", "OUTCOME_UNKNOWN")
+
+
+async def test_an_answer_that_is_refused_leaves_a_record_of_that_too(shelf: Database):
+    async def handler(request, call: Call):
+        await shelf.transact(lambda connection: put(connection, request.text))
+        return type(request)(text="x" * 100)
+
+    method = await made(shelf, f"{POLICY} limits {{ response_bytes: 50 }}", handler=handler)
+
+    told = await fail(method.method, method.call(), method.payload())
+    await method.parts.audit.stop()  # type: ignore[union-attr]
+
+    assert told.reason == "MESSAGE_TOO_LARGE"
+    assert [record.reason for record in await records(shelf)] == ["", "MESSAGE_TOO_LARGE"]
 
 
 async def test_who_may_not_call_leaves_none(database: Database):

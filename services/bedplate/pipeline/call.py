@@ -49,6 +49,8 @@ class Call:
         outcome: The same; set while the handler of a method runs that has one
             effect for each request id.
         response_headers: Metadata to send before the answer; names are lower case.
+        code: With which code it failed, as the caller is told; empty: it has not.
+        reason: The reason of that.
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
         started: `time.monotonic` seconds.
@@ -64,6 +66,7 @@ class Call:
         "_span_id",
         "_trace_id",
         "begun",
+        "code",
         "counted",
         "deadline",
         "decode",
@@ -130,6 +133,7 @@ class Call:
         self._span_id = ""
         self.parent_span_id = ""
         self.sampled = False
+        self.code = ""
         self.reason = ""
         self.error_id = ""
         self.request: Message | None = None

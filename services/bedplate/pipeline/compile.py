@@ -291,7 +291,7 @@ class Method:
             self._recorder.end(call, "CANCELLED", "CANCELLED")
             return error
         failure = self._failures.from_exception(error, call)
-        call.reason = failure.reason
+        call.code, call.reason = failure.code, failure.reason
         self._recorder.end(call, failure.code, failure.reason, error if failure.fault else None)
         if failure.code == "CANCELLED" and isinstance(error, asyncio.CancelledError):
             return error

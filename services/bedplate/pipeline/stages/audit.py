@@ -5,18 +5,16 @@ changes it: there is no effect without a record. A call that changes nothing is
 answered once its record is written. One that fails is answered at once.
 """
 
-import asyncio
 import json
+from dataclasses import replace
 
 from google.protobuf.message import Message
 
 from bedplate.clock import now_us
 from bedplate.contract.policy import MethodPolicy, PolicyError
-from bedplate.errors import Refusal
 from bedplate.pipeline.call import Call
-from bedplate.pipeline.failure import Failure
 from bedplate.pipeline.stage import Parts, Proceed, Stage
-from bedplate.records.audit import Audit, AuditRecord, new_id, writing
+from bedplate.records.audit import AuditRecord, new_id, writing
 from bedplate.telemetry.redact import redacted
 
 
@@ -37,25 +35,29 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
 
         return Stage("audit", before=before)
 
+    # The record with which each call that runs began.
+    begun: dict[Call, AuditRecord] = {}
+
     async def around(call: Call, request: Message, proceed: Proceed) -> Message:
-        with_change = writing(_record(call, "OK"))
+        begun[call] = record = _record(call, "OK")
+        with_change = writing(record)
         call.pending.append(with_change)
         try:
             response = await proceed(call, request)
-        except BaseException as error:
+        except BaseException:
             _forget(call, with_change)
-            audit.write_later(_record(call, *_result(call, error)))
             raise
         if _forget(call, with_change):
-            await _write(audit, call)
+            await audit.write(record, timeout_s=max(0.0, call.remaining_s()))
         return response
 
-    return Stage("audit", around=around)
+    def leave(call: Call) -> None:
+        record = begun.pop(call, None)
+        if record is not None and call.code:
+            ended = replace(record, record_id=new_id(), time_us=now_us(), code=call.code, reason=call.reason)
+            audit.write_later(ended)
 
-
-async def _write(audit: Audit, call: Call) -> None:
-    """Write the record of a call that changed nothing; without it there is no answer."""
-    await audit.write(_record(call, "OK"), timeout_s=max(0.0, call.remaining_s()))
+    return Stage("audit", around=around, leave=leave)
 
 
 def _forget(call: Call, record: object) -> bool:
@@ -67,7 +69,7 @@ def _forget(call: Call, record: object) -> bool:
     return False
 
 
-def _record(call: Call, code: str, reason: str = "") -> AuditRecord:
+def _record(call: Call, code: str) -> AuditRecord:
     principal = call.principal
     request = redacted(call.request) if call.request is not None else {}
     return AuditRecord(
@@ -80,19 +82,6 @@ def _record(call: Call, code: str, reason: str = "") -> AuditRecord:
         peer=call.peer,
         trace_id=call.trace_id,
         code=code,
-        reason=reason,
+        reason="",
         request=json.dumps(request, default=str),
     )
-
-
-def _result(call: Call, error: BaseException) -> tuple[str, str]:
-    """The code and reason with which a call ends that raised this."""
-    if isinstance(error, Refusal):
-        return error.kind.value, error.reason
-    if isinstance(error, Failure):
-        return error.code, error.reason
-    if call.expired or (isinstance(error, asyncio.CancelledError) and call.remaining_s() <= 0):
-        return "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"
-    if isinstance(error, asyncio.CancelledError):
-        return ("UNAVAILABLE", "DRAINING") if call.stopped else ("CANCELLED", "CANCELLED")
-    return "INTERNAL", "INTERNAL"
