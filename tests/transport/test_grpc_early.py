@@ -85,6 +85,20 @@ async def test_it_is_counted_like_every_other_call(served: Served, channel: grpc
     assert served.app.telemetry.in_flight == 0
 
 
+async def test_a_method_that_was_never_refused_has_no_row_of_refusals(
+    served: Served, channel: grpc.aio.Channel
+) -> None:
+    await ask(channel)
+
+    codes = {
+        sample.labels["code"]
+        for family in served.app.telemetry.registry.collect()
+        if family.name == "bedplate_calls"
+        for sample in family.samples
+    }
+    assert codes == {"OK"}
+
+
 async def test_health_has_a_lane_of_its_own(served: Served, channel: grpc.aio.Channel) -> None:
     load_of(served).limit.value = 0.0
 

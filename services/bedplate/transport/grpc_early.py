@@ -38,8 +38,8 @@ class _Shed:
 
     method: Method
     door: Door
-    cell: Cell
     tally: Tally
+    cell: Cell | None = None
     untold: int = 0
 
 
@@ -49,11 +49,11 @@ class EarlyRefusal:
     def __init__(self, methods: Mapping[str, Method], parts: Parts, telemetry: Telemetry) -> None:
         """Take the methods that are refused under load; all others always come in."""
         self._load, self._gate, self._log = parts.load, parts.gate, telemetry.log
+        self._calls = telemetry.calls
         self._methods = {
             f"/{name}": _Shed(
                 method,
                 parts.load.door(name),
-                telemetry.calls.cell(name, "grpc", overloaded.CODE),
                 telemetry.calls.tally(name),
             )
             for name, method in methods.items()
@@ -70,6 +70,8 @@ class EarlyRefusal:
             return None
         shed.tally.begun += 1
         shed.tally.ended += 1
+        if shed.cell is None:
+            shed.cell = self._calls.cell(name[1:], "grpc", overloaded.CODE)
         shed.cell.add(0.0)
         shed.untold += 1
         if self._telling is None:
