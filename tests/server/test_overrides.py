@@ -162,12 +162,12 @@ async def test_the_policy_file_forbids_as_the_contract_does(migrated: Database, 
 @pytest.mark.parametrize(
     ("values", "life_s", "target", "field"),
     [
-        (OFF, 0, "", "life"),
-        (OFF, LIFE_MAX_S + 1, "", "life"),
-        ({}, HOUR, "", "options"),
-        (OFF, HOUR, "nobody.v1.S/Do", "target"),
-        ({"visibility": "VISIBILITY_INTERNAL"}, HOUR, "", "options.visibility"),
-        ({"rollout": {"percent": -1}}, HOUR, "", "options"),
+        (OFF, 0, "", "duration"),
+        (OFF, LIFE_MAX_S + 1, "", "duration"),
+        ({}, HOUR, "", "override.options"),
+        (OFF, HOUR, "nobody.v1.S/Do", "override.target"),
+        ({"visibility": "VISIBILITY_INTERNAL"}, HOUR, "", "override.options.visibility"),
+        ({"rollout": {"percent": -1}}, HOUR, "", "override.options"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_by_field(process: Process, values, life_s, target, field):
@@ -197,7 +197,7 @@ async def test_what_no_stage_could_keep_is_refused_and_not_stored(process: Proce
         await process.set(values)
 
     assert refused.value.reason == "INVALID_REQUEST"
-    assert [violation.field for violation in refused.value.violations] == ["options"]
+    assert [violation.field for violation in refused.value.violations] == ["override.options"]
     assert await process.overrides.list(after=(0, ""), limit=10) == []
     assert await process.reason() == "OK"
 

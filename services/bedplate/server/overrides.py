@@ -224,17 +224,17 @@ class Overrides:
         layer = Layer(made.override_id, made.target, options)
         if not any(layer.covers(name) for name in self._methods):
             raise _invalid(
-                "target", "Name a service or a method of this server, such as a.v1.S or a.v1.S/Do."
+                "override.target", "Name a service or a method of this server, such as a.v1.S or a.v1.S/Do."
             )
         if not 0 < life_s <= LIFE_MAX_S:
-            raise _invalid("life", "An override lasts more than nothing and at most 7 days.")
+            raise _invalid("duration", "An override lasts more than nothing and at most 7 days.")
         names = [field.name for field, _ in options.ListFields()]
         if not names:
-            raise _invalid("options", "Set at least one option.")
+            raise _invalid("override.options", "Set at least one option.")
         for name in names:
             if name in STATIC:
                 raise _invalid(
-                    f"options.{name}", "This takes effect at start only; set it in the policy file."
+                    f"override.options.{name}", "This takes effect at start only; set it in the policy file."
                 )
 
 
@@ -248,7 +248,7 @@ def _refused(error: PolicyError) -> Refusal:
         return Refusal(
             Kind.STATE, "OVERRIDE_REFUSED", str(error), option=error.option, forbidden_by=error.line
         )
-    return _invalid("options", str(error))
+    return _invalid("override.options", str(error))
 
 
 def _invalid(field: str, sentence: str) -> Refusal:
