@@ -202,18 +202,29 @@ async def test_what_no_stage_could_keep_is_refused_and_not_stored(process: Proce
     assert await process.reason() == "OK"
 
 
-async def test_one_that_no_stage_can_keep_any_more_stops_no_start_and_no_other(
-    process: Process, migrated: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+LATER = {"an option of a later version": {"from_next_year": {"on": True}}}
+
+
+@pytest.mark.parametrize("values", (UNFIT | LATER).values(), ids=(UNFIT | LATER).keys())
+async def test_one_that_this_server_cannot_keep_stops_no_start_and_no_other(
+    process: Process,
+    migrated: Database,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    values: dict[str, Any],
 ):
-    unfit = json.dumps(UNFIT["a field that the request has not"])
-    kept = StoredOverride("old", process.made.method.name, unfit, "", "key:op", clock(), clock() + 10**9)
+    shared = Rate(1, "shared", 10.0, 10, RateScope.PRINCIPAL)
+    process.made.parts.quota.claim("test.v1.Other/Do", shared)
+    kept = StoredOverride(
+        "old", process.made.method.name, json.dumps(values), "", "key:op", clock(), clock() + 10**9
+    )
     await migrated.transact(lambda connection: store.insert(connection, kept))
 
     await process.overrides.start()
     await process.overrides.stop()
     await process.set(OFF)
 
-    assert "does not count: " in caplog.text
+    assert "the override old does not count: " in caplog.text
     assert await process.reason() == "METHOD_DISABLED"
 
 

@@ -207,8 +207,8 @@ class Overrides:
         """
         layers = list(self._layers)
         for override in found:
-            layer = _layer(override)
             try:
+                layer = _layer(override)
                 for name, method in self._methods.items():
                     if layer.covers(name):
                         method.check(in_force(method.descriptor, [*layers, layer]))

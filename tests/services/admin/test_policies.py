@@ -11,6 +11,8 @@ from bedplate.auth.principal import Principal
 from bedplate.client.errors import AlreadyExists, CallError, NotFound, PermissionDenied, Unavailable
 from bedplate.clients.admin import AsyncAdminClient
 from bedplate.clients.rates import AsyncRatesClient
+from bedplate.clock import now_us
+from bedplate.records.overrides import StoredOverride, insert
 from bedplate.services.admin.service import SERVICE as ADMIN
 from bedplate.services.rates.service import SERVICE as RATES
 from bedplate.testing.serve import KEY, OTHER_KEY, Served, serve
@@ -193,3 +195,15 @@ async def test_a_caller_that_is_refused_for_a_switch_is_told_when_to_call_again(
         await anext(aiter(rates.list_rates(timeout_s=0.5)), None)
 
     assert refused.value.retry_after_s == 30
+
+
+async def test_an_override_of_a_later_version_is_listed_with_what_is_known_of_it(
+    served: Served, admin: AsyncAdminClient
+):
+    text = '{"rollout": {"percent": 5.0}, "fromNextYear": {"on": true}}'
+    later = StoredOverride("later", LIST, text, "", "key:op", now_us(), now_us() + 10**9)
+    await served.app.database.transact(lambda connection: insert(connection, later))
+
+    listed = [each async for each in admin.list_overrides() if each.override_id == "later"]
+
+    assert [each.options.rollout.percent for each in listed] == [5.0]

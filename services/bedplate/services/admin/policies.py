@@ -84,5 +84,6 @@ class PolicyHandlers:
         )
         if override.clear_us is not None:
             message.clear_time.CopyFrom(to_time(override.clear_us))
-        json_format.Parse(override.options, message.options)
+        # A server of a later version may have set what this one does not know.
+        json_format.Parse(override.options, message.options, ignore_unknown_fields=True)
         return message
