@@ -1,6 +1,7 @@
 """The policy file: read strictly, service before method before environment."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from bedplate.contract.policy import PolicyError
 from bedplate.ledger.v1 import ledger_pb2
 from bedplate.policy.explain import explain
 from bedplate.policy.file import check_targets, load_layers
+from bedplate.policy.layers import parse_options
 
 METHOD = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].methods_by_name["GetBalance"]
 TEXT = """
@@ -84,3 +86,23 @@ def test_a_method_that_there_is_none_of_is_refused(file: Path):
 
     with pytest.raises(PolicyError, match="has no method GetBalance; it has PostAll"):
         check_targets(layers, {"bedplate.ledger.v1.LedgerService": ["PostAll"]})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"rat": {}}, "there is no option rat; there are "),
+        ({"rate": {"often": 1}}, "there is no option rate.often; there are cost, bucket, per_second, "),
+        ({"rollout": {"percent": "x"}}, "rollout.percent: Couldn't parse float: x."),
+        ({"rate": {"burst": 1.5}}, "rate.burst: Couldn't parse integer: 1.5."),
+        ({"deadline": {"max": 10}}, "deadline.max: Duration JSON value not a string: 10."),
+        ({"rollout": 3}, "rollout: 'int' object is not iterable."),
+    ],
+)
+def test_options_that_are_none_are_told_as_they_are_written(values: dict[str, Any], said: str):
+    with pytest.raises(PolicyError) as refused:
+        parse_options(values, where="here")
+
+    assert str(refused.value).startswith(f"here: {said}")
+    assert "\n" not in str(refused.value)
+    assert "bedplate.v1" not in str(refused.value)

@@ -6,6 +6,7 @@ the environment that the process belongs to, and overrides at run time. A layer
 after the contract may tighten an option and never loosen it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,13 @@ from bedplate.contract.policy import MethodPolicy, PolicyError, complete, resolv
 from bedplate.contract.promises import seconds
 from bedplate.policy.tighten import Loosened, contract_only, loosened
 from bedplate.v1 import policy_pb2
+
+# How json_format tells of a value, of a field that there is none of, of a place and of a type.
+_IN = re.compile(r"Failed to parse (\w+) field: ")
+_UNKNOWN = re.compile(r'has no field named "([^"]*)".*"\[(.*)\]"', re.DOTALL)
+_PLACE = re.compile(r' at "?MethodPolicy\b([\w.]*)"?')
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_TYPE = re.compile(r" for enum type [\w.]+")
 
 
 class LooseningError(PolicyError):
@@ -158,5 +166,12 @@ def _merge(into: Message, given: Message, prefix: str) -> list[str]:
 
 
 def _mended(text: str) -> str:
-    """json_format's words, without the name of our message."""
-    return text.replace(' at "MethodPolicy"', "").replace("bedplate.v1.MethodPolicy", "the policy").strip()
+    """json_format's words, with the option as its author writes it, and without our messages' names."""
+    place = _PLACE.search(text)
+    path = max(".".join(_IN.findall(text)), place[1].strip(".") if place else "", key=len)
+    unknown = _UNKNOWN.search(text)
+    if unknown is not None:
+        known = _HUMP.sub("_", unknown[2].replace("'", "")).lower()
+        return f"there is no option {f'{path}.{unknown[1]}'.lstrip('.')}; there are {known}."
+    what = _TYPE.sub("", _PLACE.sub("", _IN.sub("", text))).rstrip(".")
+    return f"{path}: {what}."
