@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from bedplate.contract.headers import STATUS_DETAILS
 from bedplate.contract.scope import CURRENT
+from bedplate.errors import Kind, Refusal
 from bedplate.testing.serve import KEY, OTHER_KEY, Served
 from bedplate.transport.local import LocalChannel
 from tests.client.conftest import working
@@ -70,7 +71,10 @@ CASES = {
     "a bug that cancels itself": Case("Echo", ask("cancels itself")),
     "no time": Case("Echo", ask("held"), timeout=0.15),
     "headers": Case("Echo", ask("headers")),
+    "headers before a fault": Case("Echo", ask("headers and fault")),
     "headers before a refusal": Case("Echo", ask("headers and refusal")),
+    "headers before a refusal of a stream": Case("Repeat", ask("headers and refusal"), responses=True),
+    "headers of a stream of nothing": Case("Repeat", ask("headers"), responses=True),
     "responses": Case("Repeat", ask(times=5), responses=True),
     "no responses": Case("Repeat", ask(times=0), responses=True),
     "more responses than wait": Case("Repeat", ask(times=200), responses=True),
@@ -107,7 +111,10 @@ async def outcome(channel: grpc.aio.Channel, case: Case) -> dict[str, Any]:
     seen["code"] = await call.code()
     seen["details"] = await call.details()
     seen["headers"] = [pair for pair in await call.initial_metadata() if pair[0].startswith("x-")]
-    seen["trailers"] = [(name, readable(value)) for name, value in await call.trailing_metadata()]
+    seen["trailers"] = [
+        (name, readable(value) if name == STATUS_DETAILS else value)
+        for name, value in await call.trailing_metadata()
+    ]
     assert call.done()
     assert not call.cancelled()
     if seen["code"] is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -117,9 +124,8 @@ async def outcome(channel: grpc.aio.Channel, case: Case) -> dict[str, Any]:
 
 
 def readable(value: str | bytes) -> Any:
-    """A trailer, without its error id."""
-    if isinstance(value, str):
-        return value
+    """The details of a status, without its error id."""
+    assert isinstance(value, bytes)
     found = []
     for packed in status_pb2.Status.FromString(value).details:
         for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo):
@@ -151,14 +157,19 @@ def acting(handlers: echo.Handlers) -> echo.Handlers:
         call.response_headers.append(("x-one", "1"))
         call.response_headers.append(("x-two-bin", b"\x00\xff"))
 
-    async def headers_and_refusal(call: Any) -> None:
+    async def headers_and_fault(call: Any) -> None:
         await headers(call)
         await bug(call)
+
+    async def headers_and_refusal(call: Any) -> None:
+        await headers(call)
+        raise Refusal(Kind.NOT_FOUND, "ECHO_NOT_FOUND", "There is no echo here.", text="none")
 
     handlers.actions = {
         "bug": bug,
         "cancels itself": cancels_itself,
         "headers": headers,
+        "headers and fault": headers_and_fault,
         "headers and refusal": headers_and_refusal,
         "held": echo.Hold(),
     }

@@ -27,7 +27,7 @@ from bedplate.transport.grpc_early import EarlyRefusal
 from bedplate.transport.grpc_messages import Messages, Writer
 from bedplate.transport.grpc_options import server_options
 from bedplate.transport.grpc_server import is_guarded, make_server
-from bedplate.transport.grpc_status import Trailers, trailers
+from bedplate.transport.grpc_status import TRIED_AGAIN, Trailers, trailers
 from bedplate.transport.grpc_strangers import STRANGER_S, Strangers
 from bedplate.transport.metadata import Sent
 from bedplate.transport.names import names_of_context
@@ -41,10 +41,6 @@ LOOKS = 4
 
 _CODES = {code.name: code for code in grpc.StatusCode}
 _EOF = grpc.aio.EOF
-
-# What may be better in the next attempt. gRPC's clients make none once they have
-# headers, so these answers have theirs among the trailers.
-_TRIED_AGAIN = frozenset({"ABORTED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
 
 
 class GrpcDoor(grpc.GenericRpcHandler):
@@ -260,7 +256,7 @@ class _Arrival:
         headers: Trailers = ()
         if self.call is not None and self.call.response_headers:
             writer = self.writer or Writer(self.call, context)
-            if failure.code in _TRIED_AGAIN:
+            if failure.code in TRIED_AGAIN:
                 headers = writer.take_headers()
             else:
                 await writer.begin()

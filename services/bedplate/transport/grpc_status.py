@@ -11,6 +11,10 @@ STATUS_BYTES_MAX = 4 * 1024
 SENTENCE_MAX = 256  # characters of 1 to 4 bytes
 FACTS_BYTES_MAX = 1024
 
+# What may be better in the next attempt. gRPC's clients make none once they have
+# headers, so these answers have theirs among the trailers.
+TRIED_AGAIN = frozenset({"ABORTED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
+
 Trailers = tuple[tuple[str, str | bytes], ...]
 
 

@@ -14,7 +14,7 @@ from bedplate.contract.headers import PRINCIPAL
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.failure import Failure
-from bedplate.transport.grpc_status import Trailers, trailers
+from bedplate.transport.grpc_status import TRIED_AGAIN, Trailers, trailers
 from bedplate.transport.metadata import APART
 
 # Messages of a stream that wait for the other side before the writer waits.
@@ -145,20 +145,27 @@ class Serving:
             assert method is not None
             self._refuse(method.refuse(self._call, error))
         else:
+            self._begin()  # it may have had no response
             self._end(grpc.StatusCode.OK)
         finally:
             # What is no answer at all, such as KeyboardInterrupt, must not leave the caller hanging.
             self._end(grpc.StatusCode.INTERNAL, "The call ended without an answer.")
 
     def _refuse(self, failure: Failure) -> None:
-        if self.headers is None:
-            self.headers = tuple(self._call.response_headers)
-        self._end(_CODES[failure.code], *trailers(failure.status, failure.retry_after_s))
+        sentence, told = trailers(failure.status, failure.retry_after_s)
+        if self.headers is None and failure.code in TRIED_AGAIN:
+            told += tuple(self._call.response_headers)
+        else:
+            self._begin()
+        self._end(_CODES[failure.code], sentence, told)
 
-    async def _write(self, response: Message) -> None:
+    def _begin(self) -> None:
         if self.headers is None:
             self.headers = tuple(self._call.response_headers)
             self._wake()
+
+    async def _write(self, response: Message) -> None:
+        self._begin()
         await self.responses.put(response.SerializeToString())
 
     def _expire(self) -> None:
