@@ -338,6 +338,10 @@ def wait_for(client: RatesClient, day: str) -> None:
         pass
 
 
+# The importers of journals are killed on SQLite.
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True
+)
 def test_kills_during_the_import_and_another_run_leave_the_rows_of_one_run(
     database_url: str, tmp_path: Path, expected: dict[Any, str]
 ):

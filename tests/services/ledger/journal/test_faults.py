@@ -77,6 +77,10 @@ def import_with_kills(platform: Platform, journal: Path, count: int, kills: int,
         assert before < posted < count
 
 
+# The importers of rates are killed on PostgreSQL.
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
+)
 def test_three_kills_during_an_import_lose_and_double_nothing(
     database_url: str, tmp_path: Path, journal: Path, expected: hledger.Balances
 ):
@@ -163,6 +167,7 @@ def importer_of(served: Served, folder: Path) -> Importer:
     return Importer(served.grpc_address, KEY, {"PATH": "/usr/bin:/bin", "HOME": str(folder)})
 
 
+@pytest.mark.soak
 async def test_a_read_only_sqlite_during_an_import_is_told_and_nothing_is_half_posted(
     tmp_path: Path, journal: Path, expected: hledger.Balances
 ):
