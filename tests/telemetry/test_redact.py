@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.wrappers_pb2 import DoubleValue
 
 from bedplate.contract.messages import has_field, reached_from
 from bedplate.contract.redact import MASK, SECRETS_MAX, has_sensitive, redacted, scrub
@@ -105,3 +106,10 @@ def test_a_text_that_could_hold_too_many_values_is_left_out_and_takes_no_time() 
     assert scrub("x card-7 y", fits) == f"x {MASK} y"
     assert scrub("x card-000007 y", too_many) == MASK
     assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity"), ("1.5", 1.5)]
+)
+def test_numbers_that_json_has_none_for_are_shown_as_protobuf_writes_them(value: str, shown: Any) -> None:
+    assert redacted(DoubleValue(value=float(value))) == {"value": shown}

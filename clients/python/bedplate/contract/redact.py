@@ -7,6 +7,7 @@ it and cannot be changed: write `safe_text(message)` into logs and errors.
 
 import base64
 import json
+import math
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -67,6 +68,9 @@ def redacted(message: Message) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        # Records are JSON, which has no such numbers; protobuf writes them so.
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return f"{len(value)} bytes" if isinstance(value, bytes) else value
 
 
