@@ -6,6 +6,7 @@ import pytest
 
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport import http_connection
 from bedplate.transport.http import HttpDoor
 from bedplate.transport.http_reader import State
 from tests.gateway.http_door import open_door
@@ -201,7 +202,8 @@ def _has_begun(connection) -> bool:
     [b"GET /v1/things/a HT", b"POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{"],
     ids=["half a head", "half a body"],
 )
-async def test_a_request_that_is_half_here_does_not_hold_the_stop_for_its_grace(part):
+async def test_a_request_that_is_half_here_does_not_hold_the_stop_for_its_grace(part, monkeypatch):
+    monkeypatch.setattr(http_connection, "LINGER_S", 0.5)
     async with open_door() as served, Wire(served.address) as wire:
         await wire.send(part)
         while not any(_has_begun(connection) for connection in served.door._connections):
