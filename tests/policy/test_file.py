@@ -106,3 +106,25 @@ def test_options_that_are_none_are_told_as_they_are_written(values: dict[str, An
     assert str(refused.value).startswith(f"here: {said}")
     assert "\n" not in str(refused.value)
     assert "bedplate.v1" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"rate": {"per_second": 0}}, "rate.per_second: 0 sets nothing"),
+        ({"rate": {"perSecond": 0.0}}, "rate.per_second: 0.0 sets nothing"),
+        ({"audit": {"enabled": False}}, "audit.enabled: False sets nothing"),
+        ({"auth": {"all_scopes": []}}, "auth.all_scopes: [] sets nothing"),
+        ({"deadline": {"mode": "DEADLINE_MODE_UNSPECIFIED"}}, "deadline.mode: "),
+        ({"rate": {}}, "rate: {} sets nothing"),
+    ],
+)
+def test_what_would_pass_for_a_limit_and_set_nothing_is_refused(values: dict[str, Any], said: str):
+    with pytest.raises(PolicyError) as refused:
+        parse_options(values, where="here")
+
+    assert str(refused.value).startswith(f"here: {said}")
+
+
+def test_a_nought_that_means_something_is_taken():
+    assert parse_options({"rollout": {"percent": 0}}, where="here").rollout.HasField("percent")

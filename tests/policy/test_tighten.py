@@ -117,9 +117,8 @@ def test_what_loosens_is_refused_with_the_line_that_forbids_it(descriptor, given
 
 
 def test_a_switched_on_audit_stays_on(descriptor):
-    assert over(
-        descriptor, {"audit": {"enabled": False}}
-    ).audit  # proto3 cannot say false, and nothing changes
+    with pytest.raises(PolicyError, match="audit.enabled: False sets nothing"):
+        over(descriptor, {"audit": {"enabled": False}})
 
 
 def test_a_shorter_maximum_brings_the_default_with_it(descriptor):

@@ -18,6 +18,7 @@ from bedplate.records import tables
 from bedplate.records.apart import Store
 from bedplate.records.overrides import StoredOverride
 from bedplate.server.overrides import LIFE_MAX_S, Overrides
+from bedplate.v1 import policy_pb2
 from tests.pipeline.making import READ, Made
 from tests.pipeline.running import fail, run
 
@@ -46,9 +47,14 @@ class Process:
         self.overrides = Overrides(database, {made.method.name: made.method}, layers, clock=clock)
 
     async def set(
-        self, values: dict[str, Any], *, life_s: float = HOUR, target: str = "", override_id: str = ""
+        self,
+        values: dict[str, Any] | policy_pb2.MethodPolicy,
+        *,
+        life_s: float = HOUR,
+        target: str = "",
+        override_id: str = "",
     ) -> str:
-        options = parse_options(values, where="test")
+        options = parse_options(values, where="test") if isinstance(values, dict) else values
         target = target or self.made.method.name
         override_id = override_id or f"o{next(self.number)}"
         found = await self.overrides.set(
@@ -165,6 +171,7 @@ async def test_the_policy_file_forbids_as_the_contract_does(migrated: Database, 
         (OFF, 0, "", "duration"),
         (OFF, LIFE_MAX_S + 1, "", "duration"),
         ({}, HOUR, "", "override.options"),
+        (policy_pb2.MethodPolicy(rate=policy_pb2.RatePolicy()), HOUR, "", "override.options.rate"),
         (OFF, HOUR, "nobody.v1.S/Do", "override.target"),
         ({"visibility": "VISIBILITY_INTERNAL"}, HOUR, "", "override.options.visibility"),
         ({"rollout": {"percent": -1}}, HOUR, "", "override.options"),

@@ -74,6 +74,8 @@ def parse_options(values: Any, *, where: str) -> policy_pb2.MethodPolicy:
         json_format.ParseDict(values, options)
     except json_format.ParseError as error:
         raise PolicyError(f"{where}: {_mended(str(error))}") from error
+    for path, value in _without_effect(options, values, ""):
+        raise PolicyError(f"{where}: {path}: {value} sets nothing; write another value, or leave it out.")
     return options
 
 
@@ -138,6 +140,18 @@ def _paths(options: Message, prefix: str) -> Iterator[str]:
         yield prefix + field.name
         if _has_options(field):
             yield from _paths(value, f"{prefix}{field.name}.")
+
+
+def _without_effect(options: Message, values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """What was written and is not there: who writes `rate.per_second = 0` must not think it a limit."""
+    there = {field.name for field, _ in options.ListFields()}
+    for name, value in values.items():
+        fields = options.DESCRIPTOR.fields_by_name
+        field: Any = fields.get(name) or options.DESCRIPTOR.fields_by_camelcase_name[name]
+        if field.name not in there or value == {}:
+            yield prefix + field.name, value
+        elif _has_options(field):
+            yield from _without_effect(getattr(options, field.name), value, f"{prefix}{field.name}.")
 
 
 def _has_options(field: FieldDescriptor) -> bool:

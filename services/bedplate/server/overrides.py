@@ -228,13 +228,18 @@ class Overrides:
             )
         if not 0 < life_s <= LIFE_MAX_S:
             raise _invalid("duration", "An override lasts more than nothing and at most 7 days.")
-        names = [field.name for field, _ in options.ListFields()]
-        if not names:
+        given = options.ListFields()
+        if not given:
             raise _invalid("override.options", "Set at least one option.")
-        for name in names:
-            if name in STATIC:
+        for field, value in given:
+            if field.message_type is not None and not field.is_repeated and not value.ListFields():
                 raise _invalid(
-                    f"override.options.{name}", "This takes effect at start only; set it in the policy file."
+                    f"override.options.{field.name}", "Set at least one value of it, other than 0."
+                )
+            if field.name in STATIC:
+                raise _invalid(
+                    f"override.options.{field.name}",
+                    "This takes effect at start only; set it in the policy file.",
                 )
 
 
