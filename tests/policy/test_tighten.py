@@ -117,7 +117,7 @@ def test_what_loosens_is_refused_with_the_line_that_forbids_it(descriptor, given
 
 
 def test_a_switched_on_audit_stays_on(descriptor):
-    with pytest.raises(PolicyError, match="audit.enabled: False sets nothing"):
+    with pytest.raises(PolicyError, match=r"audit\.enabled: False sets nothing"):
         over(descriptor, {"audit": {"enabled": False}})
 
 
