@@ -87,6 +87,23 @@ def test_deadlines_that_contradict_each_other_are_refused(deadline: str) -> None
         check(f"{READ} deadline {{ {deadline} }}")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("limits { request_bytes: -1 }", "limits.request_bytes must be above 0"),
+        ("limits { response_bytes: -1 }", "limits.response_bytes must be above 0"),
+        ("criticality: 9", "9 is not a valid Criticality"),
+        ("deadline { mode: 9 }", "9 is not a valid DeadlineMode"),
+        ("rate { per_second: 1 burst: 1 per: 9 }", "9 is not a valid RateScope"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_as_mistakes_of_the_contract(options: str, said: str) -> None:
+    with pytest.raises(PolicyError) as error:
+        check(f"{READ} {options}")
+
+    assert f"TestService/Do: {said}" in str(error.value)
+
+
 @pytest.mark.parametrize("attempts", [1, 6])
 def test_more_attempts_than_grpc_makes_are_refused(attempts: int) -> None:
     with pytest.raises(PolicyError, match="max_attempts must be 2 to 5"):

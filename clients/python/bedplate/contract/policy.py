@@ -182,6 +182,15 @@ def complete(
         PolicyError: The options contradict each other or leave their bounds.
     """
     name = f"{method.containing_service.full_name}/{method.name}"
+    try:
+        return _complete(name, method, merged, sources)
+    except ValueError as error:  # a number of an enum that has no such one
+        raise PolicyError(f"{name}: {error}; write one of the names in policy.proto") from error
+
+
+def _complete(
+    name: str, method: MethodDescriptor, merged: policy_pb2.MethodPolicy, sources: dict[str, str]
+) -> MethodPolicy:
     default_s = _seconds(merged.deadline.default) or DEADLINE_DEFAULT_S
     max_s = _seconds(merged.deadline.max) or max(DEADLINE_MAX_S, default_s)
     if not 0 < default_s <= max_s:
@@ -194,8 +203,8 @@ def complete(
         retry=_retry(name, merged),
         auth=_auth(name, merged),
         visibility=Visibility(merged.visibility or policy_pb2.VISIBILITY_INTERNAL),
-        request_bytes=merged.limits.request_bytes or REQUEST_BYTES,
-        response_bytes=merged.limits.response_bytes or RESPONSE_BYTES,
+        request_bytes=_bytes(name, "request_bytes", merged.limits.request_bytes) or REQUEST_BYTES,
+        response_bytes=_bytes(name, "response_bytes", merged.limits.response_bytes) or RESPONSE_BYTES,
         options=merged,
         sources=MappingProxyType(sources),
         descriptor=method,
@@ -212,6 +221,12 @@ def complete(
         calls=tuple((call.method, call.count or 1) for call in merged.calls),
         rollout_percent=promises.rollout_percent(name, merged),
     )
+
+
+def _bytes(name: str, option: str, given: int) -> int:
+    if given < 0:
+        raise PolicyError(f"{name}: limits.{option} must be above 0")
+    return given
 
 
 def _replace(into: policy_pb2.MethodPolicy, field: FieldDescriptor, value: Any) -> None:
