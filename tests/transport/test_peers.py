@@ -51,7 +51,13 @@ async def served(authority: Authority, seen: Seen, **settings: Any) -> AsyncIter
 
 
 async def call_as(
-    served: Served, authority: Authority, name: str, metadata: dict[str, str], *, key: str = ""
+    served: Served,
+    authority: Authority,
+    name: str,
+    metadata: dict[str, str],
+    *,
+    key: str = "",
+    again: tuple[tuple[str, str], ...] = (),
 ) -> None:
     certificate, private = authority.issue(name)
     credentials = grpc.ssl_channel_credentials(
@@ -59,7 +65,7 @@ async def call_as(
     )
     async with EchoClient(served.grpc_address, credentials) as client:
         sent = metadata | ({"authorization": f"Bearer {key}"} if key else {})
-        await client.call("Echo", EchoRequest(text="hi"), timeout=5, metadata=tuple(sent.items()))
+        await client.call("Echo", EchoRequest(text="hi"), timeout=5, metadata=(*sent.items(), *again))
 
 
 def over_http(served: Served, authority: Authority, name: str) -> Callable[[], tuple[int, bytes]]:
@@ -138,6 +144,25 @@ async def test_scopes_are_asked_of_whom_it_calls_for(authority: Authority, seen:
             await call_as(running, authority, "gateway", FOR_ANN | {"bedplate-scopes": ""})
 
     assert refused.value.reason == "SCOPE_MISSING"
+
+
+@pytest.mark.parametrize(
+    ("again", "reason"),
+    [
+        (("bedplate-principal", "user:bob"), "CREDENTIAL_INVALID"),
+        (("bedplate-tenant", "tenant-bob"), "TENANT_MISSING"),
+        (("bedplate-scopes", "x echo.read y"), "SCOPE_MISSING"),
+    ],
+)
+async def test_what_a_proxy_added_to_what_its_caller_said_is_not_believed(
+    authority: Authority, seen: Seen, again: tuple[str, str], reason: str
+):
+    async with served(authority, seen, trusted_peers=["gateway"]) as running:
+        with pytest.raises(Refused) as refused:
+            await call_as(running, authority, "gateway", FOR_ANN, key=KEY, again=(again,))
+
+    assert refused.value.reason == reason
+    assert seen.calls == []
 
 
 async def test_only_peers_on_the_list_may_call_on_either_door(authority: Authority, seen: Seen):
@@ -234,4 +259,4 @@ def test_what_tells_for_whom_a_peer_calls_is_kept_apart():
     assert dict(sent) == {"a": "1"}
     assert len(sent) == 1
     assert sent.get("bedplate-principal", "none") == "none"
-    assert sent.apart() == {"bedplate-principal": "p", "bedplate-scopes": "s,t"}
+    assert sent.apart() == {"bedplate-principal": "p", "bedplate-scopes": ""}

@@ -50,8 +50,15 @@ class Sent(Mapping[str, str | bytes]):
         return {name: value for name, value in named(self._pairs).items() if name not in APART}
 
     def apart(self) -> dict[str, str | bytes]:
-        """What tells for whom a peer calls."""
-        return {name: value for name, value in named(self._pairs).items() if name in APART}
+        """What tells for whom a peer calls; what was sent twice is empty.
+
+        A proxy that adds its own to what its caller sent would else lend that caller its voice.
+        """
+        said: dict[str, str | bytes] = {}
+        for name, value in self._pairs:
+            if name in APART:
+                said[name] = "" if name in said else value
+        return said
 
 
 def named(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str | bytes]:

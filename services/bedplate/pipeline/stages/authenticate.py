@@ -49,8 +49,14 @@ def _believing(
         said = call.vouch() if call.vouch is not None else {}
         # A call in process speaks for the call that it is part of.
         known = call.door == "local" or not trusted.isdisjoint(call.peer_names)
-        if not said.get(PRINCIPAL) or not known:
+        if PRINCIPAL not in said or not known:
             return enter(call)
+        if not said[PRINCIPAL]:
+            raise Refusal(
+                Kind.UNKNOWN_CALLER,
+                "CREDENTIAL_INVALID",
+                f"{PRINCIPAL} must be sent once and name somebody; send no such metadata to call for nobody.",
+            )
         scopes = str(said.get(SCOPES, "")).split()
         call.principal = Principal(str(said[PRINCIPAL]), str(said.get(TENANT, "")), frozenset(scopes))
         if AUTHORIZATION in call.metadata:
