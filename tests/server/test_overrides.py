@@ -329,3 +329,22 @@ async def test_calls_that_run_keep_the_policy_they_began_with(migrated: Database
 
     assert (await running)[0].text == "done"
     assert (await fail(made.method, made.call(), made.payload())).reason == "METHOD_DISABLED"
+
+
+async def test_two_that_fit_alone_and_not_together_stop_no_start(
+    migrated: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+):
+    first = Made(READ)
+    second = Made(READ, parts=first.parts)
+    methods = {made.method.name: made.method for made in (first, second)}
+    for number, (name, per) in enumerate(zip(methods, ("TENANT", "PRINCIPAL"), strict=True)):
+        rate = {"perSecond": 1, "burst": 1, "cost": 1, "bucket": "shared", "per": f"RATE_SCOPE_{per}"}
+        stored = StoredOverride(
+            f"o{number}", name, json.dumps({"rate": rate}), "", "key:op", clock(), clock() + 60_000_000
+        )
+        await migrated.transact(lambda connection, stored=stored: store.insert(connection, stored))
+
+    await Overrides(migrated, methods, (), clock=clock).refresh()
+
+    assert [made.method.policy.rate is not None for made in (first, second)] == [True, False]
+    assert "do not count" in caplog.text

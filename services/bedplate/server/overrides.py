@@ -193,8 +193,14 @@ class Overrides:
         self._active = found
         for name, policy in self._policies(found).items():
             method = self._methods[name]
-            if method.policy != policy:
+            if method.policy == policy:
+                continue
+            try:
                 method.apply(policy)
+            except PolicyError as error:
+                # Two that fit alone, set at one moment in two processes, may not
+                # fit together (two methods of one bucket); that ends no start.
+                _log.error("the overrides of %s do not count: %s", name, error)
         _log.info("%d overrides are in force", len(found))
 
     def _policies(
