@@ -220,7 +220,7 @@ async def test_deadline_ends_the_handler_where_it_waits(
 ) -> None:
     handlers.act = forever
 
-    answer = await ask(served, door, 0.1)
+    answer = await ask(served, door, 0.5)
 
     assert answer.code == "DEADLINE_EXCEEDED"
     await asyncio.wait_for(handlers.left.wait(), LATE_S)
