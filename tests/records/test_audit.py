@@ -248,3 +248,12 @@ async def test_a_tenant_sees_its_own_records_only(database: Database):
 def test_without_a_database_nothing_is_promised():
     with pytest.raises(PolicyError, match="audit needs a database"):
         Made(POLICY, parts=Parts(authenticator=Anyone(READER), settings=Settings()))
+
+
+@pytest.mark.parametrize("mode", ["OBSERVE", "PROPAGATE"])
+async def test_a_call_without_an_end_leaves_a_record(database: Database, mode: str):
+    method = await made(database, f"{POLICY} deadline {{ mode: DEADLINE_MODE_{mode} }}")
+
+    assert await run(method.method, method.call(), method.payload())
+
+    assert [record.code for record in await records(database)] == ["OK"]

@@ -7,6 +7,10 @@ import sqlalchemy as sa
 
 from bedplate.contract.scope import CURRENT
 
+# Longest that such a transaction may take, seconds: a call whose deadline is only
+# observed has no end.
+APART_MAX_S = 30.0
+
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
@@ -28,11 +32,16 @@ class Store(Protocol):
 async def transact_apart(database: Store, work: Work[T], *, timeout_s: float) -> T:
     """Run a unit of work without the current call's records and deadline.
 
+    Args:
+        database: Where.
+        work: A plain function of a connection.
+        timeout_s: Seconds it may take; no more than APART_MAX_S count.
+
     Raises:
         Refusal: As `Database.transact` says.
     """
     token = CURRENT.set(None)
     try:
-        return await database.transact(work, timeout_s=timeout_s)
+        return await database.transact(work, timeout_s=min(timeout_s, APART_MAX_S))
     finally:
         CURRENT.reset(token)

@@ -22,7 +22,6 @@ Work = Callable[[sa.Connection], T]
 
 _log = logging.getLogger("bedplate.records")
 
-APART_MAX_S = 30.0  # of a transaction of a call that has no deadline
 SWEEP_EVERY_S = 60.0
 # One sweep deletes so much, in transactions of so much: it is in nobody's way,
 # and keeps up with 500 outcomes a second.
@@ -68,8 +67,7 @@ class Outcomes:
         Raises:
             Refusal: As `Database.transact` says.
         """
-        left_s = min(deadline - time.monotonic(), APART_MAX_S)
-        return await transact_apart(self._database, work, timeout_s=left_s)
+        return await transact_apart(self._database, work, timeout_s=deadline - time.monotonic())
 
     async def sweep(self) -> int:
         """Delete what has expired, at most BATCHES_MAX batches of it; how many."""
