@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2
 
 from bedplate.admin.v1 import admin_pb2 as pb
+from bedplate.contract.promises import seconds
 from bedplate.data.page import PageTokens, fingerprint
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.pipeline.call import Call
@@ -26,7 +27,6 @@ from bedplate.policy.faults import (
     FullError,
     Pushback,
 )
-from bedplate.services.admin.shared import to_seconds
 
 PUSHBACK_MAX_S = 3600.0
 # Contracts of the service itself: a fault in them could not be cleared.
@@ -149,7 +149,7 @@ def read_fault(message: pb.Fault, *, set_by: str) -> Fault:
     share = message.percentage / 100 if message.HasField("percentage") else 1.0
     if not 0 < share <= 1:
         raise _invalid("fault.percentage", "must be above 0 and at most 100")
-    lasts_s = to_seconds(message.duration) if message.HasField("duration") else LASTS_S
+    lasts_s = seconds(message.duration) if message.HasField("duration") else LASTS_S
     if not 0 < lasts_s <= LASTS_MAX_S:
         raise _invalid("fault.duration", "must be above 0 and at most 24 h")
     return Fault(
@@ -166,8 +166,8 @@ def read_fault(message: pb.Fault, *, set_by: str) -> Fault:
 def _effect(message: pb.Fault) -> Effect:
     match message.WhichOneof("effect"):
         case "delay":
-            shortest_s = to_seconds(message.delay.shortest)
-            longest_s = to_seconds(message.delay.longest) if message.delay.HasField("longest") else shortest_s
+            shortest_s = seconds(message.delay.shortest)
+            longest_s = seconds(message.delay.longest) if message.delay.HasField("longest") else shortest_s
             if not 0 <= shortest_s <= DELAY_MAX_S:
                 raise _invalid("fault.delay.shortest", f"must be 0 to {DELAY_MAX_S:g} s")
             if not shortest_s <= longest_s <= DELAY_MAX_S:
@@ -184,7 +184,7 @@ def _effect(message: pb.Fault) -> Effect:
         case "drop":
             return Drop()
         case "pushback":
-            retry_after_s = to_seconds(message.pushback.retry_after)
+            retry_after_s = seconds(message.pushback.retry_after)
             if not 0 <= retry_after_s <= PUSHBACK_MAX_S:
                 raise _invalid("fault.pushback.retry_after", "must be 0 to 1 h")
             return Pushback(retry_after_s)

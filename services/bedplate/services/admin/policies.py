@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from google.protobuf import json_format
 
 from bedplate.admin.v1 import admin_pb2 as pb
+from bedplate.contract.promises import seconds
 from bedplate.data.page import PageTokens
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
@@ -12,7 +13,7 @@ from bedplate.policy.explain import explain_policy
 from bedplate.records.overrides import StoredOverride
 from bedplate.server.overrides import Overrides
 from bedplate.server.paging import page_of
-from bedplate.services.admin.shared import require_method, to_seconds, to_time
+from bedplate.services.admin.shared import require_method, to_time
 
 
 class PolicyHandlers:
@@ -47,7 +48,7 @@ class PolicyHandlers:
             wanted.override_id,
             wanted.target,
             wanted.options,
-            life_s=to_seconds(request.duration),
+            life_s=seconds(request.duration),
             note=wanted.note,
             by=call.principal.id,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bedplate.errors import Kind, Refusal
@@ -24,11 +23,6 @@ def require_method(methods: Mapping[str, Method], name: str) -> Method:
             target=name,
         )
     return found
-
-
-def to_seconds(duration: Duration) -> float:
-    """A duration as a number."""
-    return duration.seconds + duration.nanos / 1e9
 
 
 def to_time(time_us: int) -> Timestamp:
