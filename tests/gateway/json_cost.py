@@ -9,8 +9,8 @@ import orjson
 from google.protobuf import json_format, timestamp_pb2
 from google.protobuf.message_factory import GetMessageClass
 
-from bedplate.gateway.json_decode import decoder
-from bedplate.gateway.json_encode import encode_message
+from bedplate.gateway.codec.decode import decoder
+from bedplate.gateway.codec.encode import encode_message
 from bedplate.ledger.v1 import ledger_pb2
 from tests.protos import add_file, field
 

@@ -8,8 +8,8 @@ import pytest
 from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 
-from bedplate.gateway.json_decode import decode_message
-from bedplate.gateway.json_encode import encode_message, encoder
+from bedplate.gateway.codec.decode import decode_message
+from bedplate.gateway.codec.encode import encode_message, encoder
 from bedplate.ledger.v1 import ledger_pb2
 from tests.gateway.everything import EVERYTHING, Everything, messages
 from tests.gateway.json_cost import batch, costs, payment

@@ -8,11 +8,11 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway.json_decode import decode_into, decode_message, decoder, field_decoder
-from bedplate.gateway.json_encode import encode_message
-from bedplate.gateway.json_leaf import VALUE_DEPTH_MAX
-from bedplate.gateway.json_parse import DEPTH_MAX, parse
-from bedplate.gateway.json_text import VIOLATIONS_MAX
+from bedplate.gateway.codec.decode import decode_into, decode_message, decoder, field_decoder
+from bedplate.gateway.codec.encode import encode_message
+from bedplate.gateway.codec.leaf import VALUE_DEPTH_MAX
+from bedplate.gateway.codec.parse import DEPTH_MAX, parse
+from bedplate.gateway.codec.text import VIOLATIONS_MAX
 from bedplate.ledger.v1 import ledger_pb2
 from tests.gateway.everything import EVERYTHING, Everything
 

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from bedplate.gateway import reference
-from bedplate.gateway.json_encode import encoder
+from bedplate.gateway.codec.encode import encoder
 from bedplate.gateway.openapi import document
 from bedplate.gateway.openapi_failure import PROBLEM
 from bedplate.gateway.problem import problem

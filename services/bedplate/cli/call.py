@@ -66,7 +66,7 @@ def _read_requests(method: "MethodDescriptor", text: str) -> "list[Message]":
     from bedplate.client.ids import filled
     from bedplate.contract.policy import resolve
     from bedplate.errors import Refusal
-    from bedplate.gateway.json_decode import decoder
+    from bedplate.gateway.codec.decode import decoder
 
     decode = decoder(GetMessageClass(method.input_type))
     data = _read(text)
@@ -145,7 +145,7 @@ async def _answers(
 def _print(message: "Message", *, compact: bool) -> None:
     import orjson
 
-    from bedplate.gateway.json_encode import encoder
+    from bedplate.gateway.codec.encode import encoder
 
     descriptor: Any = message.DESCRIPTOR  # upb's own type in the stubs
     value = encoder(descriptor)(message)

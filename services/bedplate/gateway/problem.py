@@ -10,8 +10,8 @@ from google.rpc import status_pb2
 
 from bedplate.contract import reasons
 from bedplate.contract.reasons import Reason
+from bedplate.gateway.codec.encode import EncodeError, encoder
 from bedplate.gateway.exchange import Response, header_lines
-from bedplate.gateway.json_encode import EncodeError, encoder
 from bedplate.pipeline.failure import Failure
 
 PROBLEM_TYPE = "application/problem+json"

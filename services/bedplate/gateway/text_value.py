@@ -13,10 +13,10 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from bedplate.gateway import json_text
-from bedplate.gateway.json_leaf import INTEGERS
-from bedplate.gateway.json_plan import is_map
-from bedplate.gateway.json_text import Unfit, refusal
+from bedplate.gateway.codec import text as json_text
+from bedplate.gateway.codec.leaf import INTEGERS
+from bedplate.gateway.codec.plan import is_map
+from bedplate.gateway.codec.text import Unfit, refusal
 from bedplate.telemetry.redact import is_sensitive
 
 Read = Callable[[str], Any]

@@ -17,11 +17,11 @@ from google.protobuf.message import Message
 
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal, Violation
-from bedplate.gateway import json_plan
+from bedplate.gateway.codec import plan as json_plan
+from bedplate.gateway.codec.encode import encoder, field_encoder, is_special
+from bedplate.gateway.codec.parse import KEY_SHOWN_MAX, parse
+from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.json_encode import encoder, field_encoder, is_special
-from bedplate.gateway.json_parse import KEY_SHOWN_MAX, parse
-from bedplate.gateway.json_text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.routes import Binding, Template, unescape
 from bedplate.gateway.text_value import takes_text, text_reader
 

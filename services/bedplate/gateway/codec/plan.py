@@ -17,11 +17,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.errors import Violation
-from bedplate.gateway import json_leaf
-from bedplate.gateway.json_encode import is_special
-from bedplate.gateway.json_leaf import Convert, Never, wrong_type
-from bedplate.gateway.json_parse import KEY_SHOWN_MAX
-from bedplate.gateway.json_text import VIOLATIONS_MAX, Unfit
+from bedplate.gateway.codec import leaf as json_leaf
+from bedplate.gateway.codec.encode import is_special
+from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
+from bedplate.gateway.codec.parse import KEY_SHOWN_MAX
+from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit
 from bedplate.telemetry.redact import is_sensitive
 
 T = TypeVar("T")

@@ -10,14 +10,14 @@ from typing import Any as Anything
 from google.protobuf import struct_pb2
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from bedplate.gateway import json_text
-from bedplate.gateway.json_text import EXACT_MAX, Unfit
+from bedplate.gateway.codec import text as json_text
+from bedplate.gateway.codec.text import EXACT_MAX, Unfit
 
 # A JSON value to what a message's constructor takes. Raises Unfit.
 Convert = Callable[[Anything], Anything]
 
 # Objects and lists inside each other in a google.protobuf.Value. Each takes up
-# to three messages; see json_parse.DEPTH_MAX.
+# to three messages; see parse.DEPTH_MAX.
 VALUE_DEPTH_MAX = 16
 
 INTEGERS = {

@@ -17,12 +17,12 @@ import orjson
 from google.protobuf.descriptor import Descriptor
 
 from bedplate.errors import Kind, Refusal, Violation
-from bedplate.gateway.json_text import join, refusal
+from bedplate.gateway.codec.text import join, refusal
 from bedplate.telemetry.redact import is_sensitive
 
 # Objects and lists inside each other. No reader takes a message that is nested
 # more than 100 deep: with up to 16 levels of free values, which take three
-# messages each (json_leaf.VALUE_DEPTH_MAX), it comes to 97.
+# messages each (leaf.VALUE_DEPTH_MAX), it comes to 97.
 DEPTH_MAX = 64
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")

@@ -13,9 +13,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Refusal, Violation
-from bedplate.gateway import json_plan
-from bedplate.gateway.json_parse import parse
-from bedplate.gateway.json_text import Unfit, join, refusal
+from bedplate.gateway.codec import plan as json_plan
+from bedplate.gateway.codec.parse import parse
+from bedplate.gateway.codec.text import Unfit, join, refusal
 
 M = TypeVar("M", bound=Message)
 
@@ -75,7 +75,7 @@ def decode_into(value: Any, message: Message, field: FieldDescriptor, path: str 
     """Set a field of a message to a parsed JSON value.
 
     Args:
-        value: As `json_parse.parse` gives it; None leaves the field unset.
+        value: As `parse.parse` gives it; None leaves the field unset.
         message: The message that has the field, at any depth of a request.
         field: The field; lists and maps are replaced whole.
         path: The field's path in the request; empty: its name.

@@ -18,7 +18,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from bedplate.gateway import json_text
+from bedplate.gateway.codec import text as json_text
 
 # What a message or a value becomes: what orjson writes.
 Encode = Callable[[Anything], Anything]
