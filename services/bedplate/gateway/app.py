@@ -16,11 +16,10 @@ from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, R
 from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import problem
+from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
 from bedplate.gateway.exchange import Request, Response, header_lines
 from bedplate.gateway.routes import Match, Route, Routes, bindings, parse
-from bedplate.gateway.transcode import Plan
 from bedplate.pipeline.call import Call
-from bedplate.pipeline.compile import Method
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.unknown import LABEL
 from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
@@ -52,17 +51,6 @@ _KEPT_HEADERS = "content-type: application/json\r\nx-content-type-options: nosni
 Page = Callable[[], Response]
 
 
-class _Endpoint:
-    """Where a request goes: a method, and the plan of one of its bindings."""
-
-    __slots__ = ("method", "plan", "request_bytes")
-
-    def __init__(self, method: Method, plan: Plan) -> None:
-        self.method = method
-        self.plan = plan
-        self.request_bytes = method.policy.request_bytes
-
-
 class Gateway:
     """Serves methods as HTTP and JSON.
 
@@ -73,11 +61,12 @@ class Gateway:
 
     def __init__(
         self,
-        methods: Iterable[Method],
+        methods: Iterable[Served],
         telemetry: Telemetry,
         *,
         ready: Callable[[], bool],
         pages: Mapping[str, Page] = {},
+        features: Iterable[CompileFeature] = (),
     ) -> None:
         """Prepare the routes.
 
@@ -87,6 +76,7 @@ class Gateway:
             telemetry: Where calls are recorded.
             ready: Whether the process wants new callers.
             pages: Further pages by path, such as `/openapi.json`.
+            features: What is done beside the core; see `gateway.beside`.
         """
         self._telemetry = telemetry
         self._ready = ready
@@ -94,7 +84,7 @@ class Gateway:
         self._failures = FailureMaker({}, domain="bedplate", strict=False)
         served = [method for method in methods if is_served(method)]
         self._routes = Routes()
-        for route in _routes(served):
+        for route in _routes(served, tuple(features)):
             self._routes.add(route)
         self._pages: dict[str, Page] = {
             "/healthz": lambda: page("application/json", b'{"status":"live"}'),
@@ -131,7 +121,7 @@ class Gateway:
         if http_method == "HEAD" and not isinstance(found, Match) and "GET" in found:
             found = self._routes.match("GET", request.path)
         if isinstance(found, Match):
-            endpoint: _Endpoint = found.route.target
+            endpoint: Endpoint = found.route.target
             request.target = endpoint
             request.values = found.values
             return endpoint.request_bytes
@@ -147,7 +137,8 @@ class Gateway:
         methods = {*allow, "OPTIONS"} | ({"HEAD"} if "GET" in allow else set())
         listed = ", ".join(sorted(methods))
         if request.method == "OPTIONS":
-            return Response(204, header_lines([("allow", listed), ("cache-control", "no-store")]), b"")
+            fields = [("allow", listed), ("cache-control", "no-store"), *self._preflight(request)]
+            return Response(204, header_lines(fields), b"")
         refusal = Refusal(
             Kind.UNSUPPORTED,
             "HTTP_METHOD_NOT_ALLOWED",
@@ -155,26 +146,39 @@ class Gateway:
         )
         return self.refuse(request, refusal, peer=request.peer, fields=[("allow", listed)])
 
+    def _preflight(self, request: Request) -> Iterator[tuple[str, str]]:
+        """What a browser is told that asks whether a page may make another request to this path."""
+        found = self._routes.match(request.headers.get("access-control-request-method", ""), request.path)
+        if isinstance(found, Match):
+            endpoint: Endpoint = found.route.target
+            for hook in endpoint.preflights:
+                yield from hook(request)
+
     async def respond(self, request: Request) -> Response:
         """Run the call that a request is for; `open` found it and the body is in.
 
         Raises:
             asyncio.CancelledError: The door cancelled the call.
         """
-        endpoint: _Endpoint = request.target
+        endpoint: Endpoint = request.target
         call = request.call = self._call(request, endpoint)
         try:
             call.requested_timeout_s = _timeout_s(request.headers)
         except Refusal as refusal:
-            return self._answer(endpoint.method.refuse(call, refusal), call)
+            return self._answer(endpoint.method.refuse(call, refusal), call, request)
         try:
             message = await endpoint.method.unary(call, request)
         except Failure as failure:
-            return self._answer(failure, call)
+            return self._answer(failure, call, request)
         try:
-            body = endpoint.plan.encode(message)
+            return self._reply(request, endpoint, call, message)
+        except Refusal as refusal:  # a condition that only the answer can tell, such as if-match of a GET
+            return self._answer(self._failures.from_exception(refusal, call), call, request)
         except Exception as error:  # a response that has no JSON form
-            return self._answer(self._fault(call, error, message), call)
+            return self._answer(self._fault(call, error, message), call, request)
+
+    def _reply(self, request: Request, endpoint: Endpoint, call: Call, message: Message) -> Response:
+        body = (request.encode or endpoint.plan.encode)(message)
         cache = endpoint.method.policy.cache
         if cache is None or not cache.http_max_age_s or request.method == "POST":
             fields = f"{_JSON_HEADERS}{_ids(call)}"
@@ -182,7 +186,12 @@ class Gateway:
             fields = f"{_KEPT_HEADERS}{_cache_control(endpoint.method.policy)}{_ids(call)}"
         if call.response_headers:
             fields += _further(call.response_headers)
-        return Response(200, fields.encode("latin-1"), body)
+        response = Response(200, fields.encode("latin-1"), body, message)
+        for hook in endpoint.replies:
+            hook(request, response)
+        for always in endpoint.always:
+            always(request, response)
+        return response
 
     def refuse(
         self,
@@ -195,7 +204,7 @@ class Gateway:
     ) -> Response:
         """The answer to a request that does not become a call, or to what is no request (None); recorded."""
         if request is not None and request.target is not None:
-            endpoint: _Endpoint = request.target
+            endpoint: Endpoint = request.target
             call = self._call(request, endpoint)
             failure = endpoint.method.refuse(call, refusal)
         else:
@@ -204,13 +213,13 @@ class Gateway:
             self._recorder.begin(call)
             failure = self._failures.from_exception(refusal, call)
             self._recorder.end(call, failure.code, failure.reason)
-        return self._answer(failure, call, status=status, fields=fields)
+        return self._answer(failure, call, request, status=status, fields=fields)
 
-    def _call(self, request: Request, endpoint: _Endpoint) -> Call:
+    def _call(self, request: Request, endpoint: Endpoint) -> Call:
         call = Call(
             method=endpoint.method.name,
             door="http",
-            decode=endpoint.plan.decode,
+            decode=endpoint.decode,
             peer=request.peer,
             names=request.names,
             metadata=_metadata(request.headers),
@@ -220,10 +229,22 @@ class Gateway:
         return call
 
     def _answer(
-        self, failure: Failure, call: Call, *, status: int = 0, fields: Iterable[tuple[str, str]] = ()
+        self,
+        failure: Failure,
+        call: Call,
+        request: Request | None,
+        *,
+        status: int = 0,
+        fields: Iterable[tuple[str, str]] = (),
     ) -> Response:
         response = problem.problem(failure, trace_id=call.trace_id, status=status, fields=fields)
         response.fields += (_ids(call) + _further(call.response_headers)).encode("latin-1")
+        if request is not None and request.target is not None:
+            endpoint: Endpoint = request.target
+            for hook in endpoint.failures:
+                hook(request, response, failure)
+            for always in endpoint.always:
+                always(request, response)
         return response
 
     def _fault(self, call: Call, error: Exception, message: Message) -> Failure:
@@ -252,22 +273,22 @@ class Gateway:
         return page(CONTENT_TYPE_LATEST, generate_latest(self._telemetry.registry))
 
 
-def is_served(method: Method) -> bool:
+def is_served(method: Served) -> bool:
     """Whether a method has routes: unary, visible to partners or all, and with an http rule."""
     streams = method.client_streaming or method.server_streaming
     visible = method.policy.visibility is not Visibility.INTERNAL
     return visible and not streams and any(bindings(method.descriptor))
 
 
-def _routes(methods: Iterable[Method]) -> Iterator[Route]:
+def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> Iterator[Route]:
     for method in methods:
         for binding in bindings(method.descriptor):
             try:
                 template = parse(binding.path)
             except PolicyError as error:
                 raise PolicyError(f"{method.name}: {error}") from None
-            plan = Plan(method, binding, template)
-            yield Route(binding.http_method, template, method.name, _Endpoint(method, plan))
+            endpoint = Endpoint(method, binding, template, features)
+            yield Route(binding.http_method, template, method.name, endpoint)
 
 
 def page(content_type: str, body: bytes, *, status: int = 200, fields: Mapping[str, str] = {}) -> Response:

@@ -1,7 +1,9 @@
 """A request as an HTTP door hands it in, and the response that it gets back."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from google.protobuf.message import Message
 
 from bedplate.pipeline.call import Call
 
@@ -9,17 +11,29 @@ from bedplate.pipeline.call import Call
 # door: what is not in this list reaches neither a stage nor a handler.
 HEADERS_READ = frozenset(
     {
+        "accept",
+        "accept-encoding",
+        "access-control-request-headers",
+        "access-control-request-method",
         "authorization",
         "bedplate-criticality",
         "bedplate-environment",
         "content-encoding",
         "content-type",
         "grpc-timeout",
+        "idempotency-key",
+        "if-match",
+        "if-none-match",
+        "last-event-id",
+        "origin",
+        "prefer",
         "traceparent",
         "x-request-id",
         "x-server-timeout",
     }
 )
+
+_NOTHING: dict[str, Any] = {}
 
 
 class Request:
@@ -37,14 +51,18 @@ class Request:
         target: What `Gateway.open` found for it, for `Gateway.respond`.
         call: The call that it became, once it did.
         values: The text of the path's variables.
+        encode: What writes the response, where that is not what is usual.
+        notes: What features remember of it, by their own keys.
     """
 
     __slots__ = (
         "body",
         "call",
+        "encode",
         "headers",
         "method",
         "names",
+        "notes",
         "path",
         "peer",
         "query",
@@ -75,6 +93,14 @@ class Request:
         self.target: Any = None
         self.call: Call | None = None
         self.values: tuple[str, ...] = ()
+        self.encode: Callable[[Message], bytes] | None = None
+        self.notes: dict[str, Any] = _NOTHING
+
+    def note(self, key: str, value: Any) -> None:
+        """Remember something of it."""
+        if self.notes is _NOTHING:
+            self.notes = {}
+        self.notes[key] = value
 
 
 class Response:
@@ -84,14 +110,36 @@ class Response:
         status: The HTTP status code.
         fields: Header lines, each ending with CRLF.
         body: The body; a door leaves it out for HEAD and keeps its length.
+        message: The method's response; None where the call failed, or was none.
     """
 
-    __slots__ = ("body", "fields", "status")
+    __slots__ = ("body", "fields", "message", "status")
 
-    def __init__(self, status: int, fields: bytes, body: bytes) -> None:
+    def __init__(self, status: int, fields: bytes, body: bytes, message: Message | None = None) -> None:
         self.status = status
         self.fields = fields
         self.body = body
+        self.message = message
+
+    def add(self, name: str, value: str) -> None:
+        """Add a header, whose value must hold no control characters."""
+        self.fields += f"{name}: {value}\r\n".encode("latin-1")
+
+    def set(self, name: str, value: str) -> None:
+        """Add a header in place of those with its name; empty: take them away."""
+        begin = f"{name}:".encode("latin-1")
+        lines = [line for line in self.fields.splitlines(keepends=True) if not line.startswith(begin)]
+        self.fields = b"".join(lines)
+        if value:
+            self.add(name, value)
+
+    def get(self, name: str) -> str:
+        """The value of a header; empty: there is none."""
+        begin = f"{name}: ".encode("latin-1")
+        for line in self.fields.splitlines():
+            if line.startswith(begin):
+                return line[len(begin) :].decode("latin-1")
+        return ""
 
 
 def header_lines(fields: Iterable[tuple[str, str]]) -> bytes:

@@ -6,7 +6,7 @@ the query nor in the body.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -113,6 +113,7 @@ class Plan:
         self._convert = self._body_plan(binding)
         self._taken = tuple(self._taken_from_body())
         self._parameters: dict[str, _Field] = {}
+        self._reserved: dict[str, Callable[[Request, str], None]] = {}
         self.encode = self._encoder(method.descriptor.output_type, binding.response_body)
 
     def _wrong(self, why: str) -> PolicyError:
@@ -178,6 +179,13 @@ class Plan:
 
         return encode
 
+    def reserve(self, parameters: Mapping[str, Callable[[Request, str], None]]) -> None:
+        """Take query parameters out that are no fields; see `endpoint.Feature`."""
+        for name, take in parameters.items():
+            self._reserved[f"${name}"] = take
+            if isinstance(_resolve(self._descriptor, name, json_names=True), Violation):
+                self._reserved[name] = take
+
     def decode(self, request: Request) -> Message:
         """The method's request message; this is the call's `decode`.
 
@@ -189,7 +197,7 @@ class Plan:
         for variable, text in zip(self._variables, request.values, strict=True):
             variable.set(message, text)
         if request.query:
-            self._add_query(message, request.query)
+            self._add_query(message, request)
         return message
 
     def _from_body(self, request: Request) -> dict[str, Any]:
@@ -220,11 +228,15 @@ class Plan:
             if _holds(value, steps):
                 raise Unfit(below=[Violation(path, _twice("path", "body"), "http.twice")])
 
-    def _add_query(self, message: Message, query: str) -> None:
+    def _add_query(self, message: Message, request: Request) -> None:
         seen: set[str] = set()
         faults: list[Violation] = []
-        for name, text in _pairs(query):
+        for name, text in _pairs(request.query):
             try:
+                take = self._reserved.get(name)
+                if take is not None:
+                    take(request, text)
+                    continue
                 found = self._parameter(name)
                 if isinstance(found, Violation):
                     faults.append(found)

@@ -38,6 +38,7 @@ ENFORCED = {
     "calls": "linter",
     "slo": "linter",
     "rollout": "server",
+    "http": "gateway, OpenAPI",
     "deprecation": "server (metadata, refusal after the last day), client (warning)",
 }
 

@@ -28,6 +28,7 @@ _UNSAID = {
     "deprecation": "no",
     "replay": "no",
     "rollout": "100 percent",
+    "http": "as usual: strict JSON, 200, no other origins",
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bedplate.contract.policy import Auth, MethodPolicy, Visibility
-from bedplate.contract.promises import CacheScope
+from bedplate.contract.promises import CacheScope, Cors
 from bedplate.v1 import policy_pb2
 
 # An option's path, what forbids the new value, and why it is looser.
@@ -39,9 +39,12 @@ _TIGHTENS = {
     "deprecation": "bring it forward",
     "replay": "keep for longer",
     "rollout": "lower it",
+    "http.json": "make it STRICT (at start only)",
+    "http.cors": "take origins away (at start only)",
+    "http": "nothing",
 }
 # Options whose effect is made once, at start.
-STATIC = frozenset({"visibility"})
+STATIC = frozenset({"visibility", "http"})
 
 _VISIBLE = [Visibility.INTERNAL, Visibility.PARTNER, Visibility.PUBLIC]
 _SCOPES = [CacheScope.PRINCIPAL, CacheScope.TENANT, CacheScope.PUBLIC]
@@ -214,6 +217,22 @@ def _rollout(below: MethodPolicy, above: MethodPolicy) -> Iterator[Loosened]:
     yield from _less("rollout.percent", below.rollout_percent, above.rollout_percent, " percent")
 
 
+def _http(below: MethodPolicy, above: MethodPolicy) -> Iterator[Loosened]:
+    was, now = below.http, above.http
+    if now.lenient and not was.lenient:
+        yield "http.json", "STRICT", "requests that the contract does not describe would be taken"
+    old, new = was.cors or Cors(frozenset(), False, 0.0), now.cors or Cors(frozenset(), False, 0.0)
+    if "*" not in old.origins and new.origins - old.origins:
+        wanted = ", ".join(sorted(old.origins)) or "none"
+        yield "http.cors.origins", wanted, "http.cors.origins may only lose origins"
+    if new.credentials and not old.credentials:
+        yield "http.cors.credentials", "false", "pages could call with a browser's cookies"
+    for option in ("unset_fields", "enum_numbers", "proto_names", "created"):
+        value = getattr(was, option)
+        if getattr(now, option) != value and not (option == "unset_fields" and was.lenient):
+            yield f"http.{option}", str(value).lower(), "callers read answers as the contract says"
+
+
 _CHECKS: dict[str, Callable[[MethodPolicy, MethodPolicy], Iterator[Loosened]]] = {
     "deadline": _deadline,
     "auth": _auth,
@@ -227,4 +246,5 @@ _CHECKS: dict[str, Callable[[MethodPolicy, MethodPolicy], Iterator[Loosened]]] =
     "deprecation": _deprecation,
     "replay": _replay,
     "rollout": _rollout,
+    "http": _http,
 }

@@ -20,6 +20,7 @@ from bedplate.contract.promises import (
     DeadlineMode,
     Deprecation,
     Hedge,
+    Http,
     PolicyError,
     Rate,
     Relation,
@@ -118,6 +119,7 @@ class MethodPolicy:
         audit: Whether each call leaves an audit record.
         calls: The methods it calls, and how often at most.
         rollout_percent: Share of the callers that are answered, 0 to 100.
+        http: How it answers over HTTP.
     """
 
     method: str
@@ -144,6 +146,7 @@ class MethodPolicy:
     audit: bool = False
     calls: tuple[tuple[str, int], ...] = ()
     rollout_percent: float = 100.0
+    http: Http = Http()
 
 
 def service_policy(service: ServiceDescriptor) -> policy_pb2.ServicePolicy:
@@ -220,6 +223,7 @@ def _complete(
         audit=merged.audit.enabled,
         calls=tuple((call.method, call.count or 1) for call in merged.calls),
         rollout_percent=promises.rollout_percent(name, merged),
+        http=promises.http(name, merged),
     )
 
 

@@ -6,6 +6,7 @@ out has the default that policy.proto tells.
 
 import datetime
 import enum
+import re
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
@@ -13,6 +14,9 @@ from google.protobuf.duration_pb2 import Duration
 from bedplate.v1 import policy_pb2
 
 REPLAY_KEEP_S = 24 * 3600.0
+CORS_MAX_AGE_S = 600.0
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 
 class PolicyError(Exception):
@@ -33,6 +37,13 @@ class Criticality(enum.Enum):
     CRITICAL = policy_pb2.CRITICALITY_CRITICAL
     DEFAULT = policy_pb2.CRITICALITY_DEFAULT
     SHEDDABLE = policy_pb2.CRITICALITY_SHEDDABLE
+
+
+class JsonMode(enum.Enum):
+    """What is done with requests that say more, or say it otherwise, than the contract does."""
+
+    STRICT = policy_pb2.JSON_MODE_STRICT
+    LENIENT = policy_pb2.JSON_MODE_LENIENT
 
 
 class RateScope(enum.Enum):
@@ -129,6 +140,27 @@ class Deprecation:
 
     since: datetime.date
     sunset: datetime.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which pages may call from a browser; `origins` is `*` alone for all, `max_age_s` is of the answer."""
+
+    origins: frozenset[str]
+    credentials: bool
+    max_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """How a method answers over HTTP and JSON; see policy.proto."""
+
+    lenient: bool = False
+    unset_fields: bool = False
+    enum_numbers: bool = False
+    proto_names: bool = False
+    created: str = ""
+    cors: Cors | None = None
 
 
 def seconds(duration: Duration) -> float:
@@ -275,6 +307,35 @@ def rollout_percent(name: str, options: policy_pb2.MethodPolicy) -> float:
     if not 0 <= percent <= 100:
         raise PolicyError(f"{name}: rollout.percent must be 0 to 100")
     return percent
+
+
+def http(name: str, options: policy_pb2.MethodPolicy) -> Http:
+    """Raises PolicyError: an origin is none, or all pages could call with a browser's cookies."""
+    wanted = options.http
+    lenient = JsonMode(wanted.json or policy_pb2.JSON_MODE_STRICT) is JsonMode.LENIENT
+    return Http(
+        lenient=lenient,
+        unset_fields=wanted.unset_fields or lenient,
+        enum_numbers=wanted.enum_numbers,
+        proto_names=wanted.proto_names,
+        created=wanted.created,
+        cors=_cors(name, wanted.cors) if wanted.HasField("cors") else None,
+    )
+
+
+def _cors(name: str, wanted: policy_pb2.CorsPolicy) -> Cors:
+    for origin in wanted.origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise PolicyError(
+                f"{name}: http.cors.origins holds {origin!r}; write * or an origin in lower case, such as "
+                "https://shop.example.com"
+            )
+    if "*" in wanted.origins and (len(wanted.origins) > 1 or wanted.credentials):
+        raise PolicyError(f"{name}: http.cors.origins: * stands alone, and never with credentials")
+    max_age_s = seconds(wanted.max_age) if wanted.HasField("max_age") else CORS_MAX_AGE_S
+    if max_age_s < 0:
+        raise PolicyError(f"{name}: http.cors.max_age must not be negative")
+    return Cors(frozenset(wanted.origins), wanted.credentials, max_age_s)
 
 
 def deprecation(name: str, options: policy_pb2.MethodPolicy) -> Deprecation | None:

@@ -215,6 +215,36 @@ VISIBILITY_PUBLIC: Visibility.ValueType  # 3
 """Everyone, over HTTP too."""
 Global___Visibility: _TypeAlias = Visibility  # noqa: Y015
 
+class _JsonMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JsonModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JsonMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JSON_MODE_UNSPECIFIED: _JsonMode.ValueType  # 0
+    """Unsaid: STRICT."""
+    JSON_MODE_STRICT: _JsonMode.ValueType  # 1
+    """They are refused, with the field's path and what to write."""
+    JSON_MODE_LENIENT: _JsonMode.ValueType  # 2
+    """Answered as grpc-gateway answers them: what is unknown is dropped. For
+    teams that come from there.
+    """
+
+class JsonMode(_JsonMode, metaclass=_JsonModeEnumTypeWrapper):
+    """What is done with requests that say more, or say it otherwise, than the
+    contract does.
+    """
+
+JSON_MODE_UNSPECIFIED: JsonMode.ValueType  # 0
+"""Unsaid: STRICT."""
+JSON_MODE_STRICT: JsonMode.ValueType  # 1
+"""They are refused, with the field's path and what to write."""
+JSON_MODE_LENIENT: JsonMode.ValueType  # 2
+"""Answered as grpc-gateway answers them: what is unknown is dropped. For
+teams that come from there.
+"""
+Global___JsonMode: _TypeAlias = JsonMode  # noqa: Y015
+
 class _Sensitive:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -266,6 +296,7 @@ class MethodPolicy(_message.Message):
     DEPRECATION_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
     ROLLOUT_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
     idempotency: Global___Idempotency.ValueType
     """What happens when the same call arrives twice. Default: NONE.
     Enforced by: server (REQUEST_ID), client (decides what may be retried).
@@ -353,6 +384,12 @@ class MethodPolicy(_message.Message):
         Enforced by: server.
         """
 
+    @_builtins.property
+    def http(self) -> Global___HttpPolicy:
+        """How the method answers over HTTP, where that is not what is usual.
+        Enforced by: gateway, OpenAPI.
+        """
+
     def __init__(
         self,
         *,
@@ -373,10 +410,11 @@ class MethodPolicy(_message.Message):
         deprecation: Global___DeprecationPolicy | None = ...,
         replay: Global___ReplayPolicy | None = ...,
         rollout: Global___RolloutPolicy | None = ...,
+        http: Global___HttpPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "concurrency", b"concurrency", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "rollout", b"rollout", "slo", b"slo"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "concurrency", b"concurrency", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "http", b"http", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "rollout", b"rollout", "slo", b"slo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "calls", b"calls", "concurrency", b"concurrency", "criticality", b"criticality", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "idempotency", b"idempotency", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "rollout", b"rollout", "slo", b"slo", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "auth", b"auth", "cache", b"cache", "calls", b"calls", "concurrency", b"concurrency", "criticality", b"criticality", "deadline", b"deadline", "deprecation", b"deprecation", "hedge", b"hedge", "http", b"http", "idempotency", b"idempotency", "limits", b"limits", "rate", b"rate", "replay", b"replay", "retry", b"retry", "rollout", b"rollout", "slo", b"slo", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -953,6 +991,97 @@ class RolloutPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__percent) -> _WhichOneofReturnType__percent | None: ...
 
 Global___RolloutPolicy: _TypeAlias = RolloutPolicy  # noqa: Y015
+
+@_typing.final
+class HttpPolicy(_message.Message):
+    """How a method answers over HTTP and JSON."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JSON_FIELD_NUMBER: _builtins.int
+    UNSET_FIELDS_FIELD_NUMBER: _builtins.int
+    ENUM_NUMBERS_FIELD_NUMBER: _builtins.int
+    PROTO_NAMES_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    CORS_FIELD_NUMBER: _builtins.int
+    json: Global___JsonMode.ValueType
+    """What is done with requests that say more, or say it otherwise, than the
+    contract does. Default: STRICT.
+    """
+    unset_fields: _builtins.bool
+    """True: numbers, strings, lists and maps that are not set are written with
+    their default value; LENIENT does so too. Default: they are left out.
+    """
+    enum_numbers: _builtins.bool
+    """True: enum values are written as numbers. Default: as names."""
+    proto_names: _builtins.bool
+    """True: fields are written under the names of the contract. Default: in
+    lowerCamelCase.
+    """
+    created: _builtins.str
+    """Path of what a call has made, with fields of the response in it, such as
+    "/v1/shelves/{shelf.id}". It is answered with 201 and the path as
+    Location. Default: 200, no Location.
+    """
+    @_builtins.property
+    def cors(self) -> Global___CorsPolicy:
+        """Which pages may call the method from a browser. Default: those of its own
+        origin.
+        """
+
+    def __init__(
+        self,
+        *,
+        json: Global___JsonMode.ValueType = ...,
+        unset_fields: _builtins.bool = ...,
+        enum_numbers: _builtins.bool = ...,
+        proto_names: _builtins.bool = ...,
+        created: _builtins.str = ...,
+        cors: Global___CorsPolicy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cors", b"cors"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cors", b"cors", "created", b"created", "enum_numbers", b"enum_numbers", "json", b"json", "proto_names", b"proto_names", "unset_fields", b"unset_fields"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpPolicy: _TypeAlias = HttpPolicy  # noqa: Y015
+
+@_typing.final
+class CorsPolicy(_message.Message):
+    """Which pages may call a method from a browser. A deployment may take origins
+    away.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGINS_FIELD_NUMBER: _builtins.int
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
+    MAX_AGE_FIELD_NUMBER: _builtins.int
+    credentials: _builtins.bool
+    """True: with the browser's cookies and certificates; never with "*"."""
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Origins such as "https://shop.example.com", or "*" alone for all."""
+
+    @_builtins.property
+    def max_age(self) -> _duration_pb2.Duration:
+        """How long a browser may remember the answer. Default: 10 min."""
+
+    def __init__(
+        self,
+        *,
+        origins: _abc.Iterable[_builtins.str] | None = ...,
+        credentials: _builtins.bool = ...,
+        max_age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_age", b"max_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "max_age", b"max_age", "origins", b"origins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorsPolicy: _TypeAlias = CorsPolicy  # noqa: Y015
 
 @_typing.final
 class DeprecationPolicy(_message.Message):

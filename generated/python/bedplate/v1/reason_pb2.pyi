@@ -114,6 +114,16 @@ class _PlatformReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfo
     """An operator injects this fault for a test."""
     PLATFORM_REASON_FAULTS_FORBIDDEN: _PlatformReason.ValueType  # 39
     """Faults cannot be injected into a server that runs in production."""
+    PLATFORM_REASON_NOT_ACCEPTABLE: _PlatformReason.ValueType  # 40
+    """Nothing that the caller takes can be answered."""
+    PLATFORM_REASON_PRECONDITION_FAILED: _PlatformReason.ValueType  # 41
+    """A condition of the request (if-match, if-none-match) does not hold."""
+    PLATFORM_REASON_ETAG_MISMATCH: _PlatformReason.ValueType  # 42
+    """The resource is not as the request's etag says."""
+    PLATFORM_REASON_CONTENT_ENCODING_INVALID: _PlatformReason.ValueType  # 43
+    """A compressed body is larger than it may be, or is not what its header says."""
+    PLATFORM_REASON_UPSTREAM_UNAVAILABLE: _PlatformReason.ValueType  # 44
+    """The server behind the gateway does not answer, or what it answers is none of the contract's."""
 
 class PlatformReason(_PlatformReason, metaclass=_PlatformReasonEnumTypeWrapper):
     """Refusals of the platform. The order in which they are checked is that of
@@ -210,4 +220,14 @@ PLATFORM_REASON_FAULT_INJECTED: PlatformReason.ValueType  # 38
 """An operator injects this fault for a test."""
 PLATFORM_REASON_FAULTS_FORBIDDEN: PlatformReason.ValueType  # 39
 """Faults cannot be injected into a server that runs in production."""
+PLATFORM_REASON_NOT_ACCEPTABLE: PlatformReason.ValueType  # 40
+"""Nothing that the caller takes can be answered."""
+PLATFORM_REASON_PRECONDITION_FAILED: PlatformReason.ValueType  # 41
+"""A condition of the request (if-match, if-none-match) does not hold."""
+PLATFORM_REASON_ETAG_MISMATCH: PlatformReason.ValueType  # 42
+"""The resource is not as the request's etag says."""
+PLATFORM_REASON_CONTENT_ENCODING_INVALID: PlatformReason.ValueType  # 43
+"""A compressed body is larger than it may be, or is not what its header says."""
+PLATFORM_REASON_UPSTREAM_UNAVAILABLE: PlatformReason.ValueType  # 44
+"""The server behind the gateway does not answer, or what it answers is none of the contract's."""
 Global___PlatformReason: _TypeAlias = PlatformReason  # noqa: Y015

@@ -1,0 +1,1 @@
+"""What the gateway does beside its core: one module for each concern, which may be absent."""

@@ -1,0 +1,5 @@
+"""The features of the gateway in the order in which their hooks run."""
+
+from bedplate.gateway.endpoint import CompileFeature
+
+FEATURES: tuple[CompileFeature, ...] = ()

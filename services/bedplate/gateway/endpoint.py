@@ -1,0 +1,128 @@
+"""A binding of a method, ready to answer: its plan, and what modules beside the core add to it.
+
+A feature is one concern of HTTP that the core can do without: conditional
+requests, compression, masks, and so on. Its module exports
+`compile(endpoint) -> Feature | None`, and None where the binding has no use for
+it, so that nothing is asked per request that could be known at start.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from bedplate.contract.policy import MethodPolicy
+from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.routes import Binding, Template
+from bedplate.gateway.transcode import Plan
+from bedplate.pipeline.call import Call
+from bedplate.pipeline.failure import Failure
+
+Fields = Iterable[tuple[str, str]]
+
+
+class Served(Protocol):
+    """What the gateway needs of a method; `pipeline.compile.Method` is one."""
+
+    name: str
+    descriptor: MethodDescriptor
+    request_class: type[Message]
+    response_class: type[Message]
+    client_streaming: bool
+    server_streaming: bool
+
+    @property
+    def policy(self) -> MethodPolicy: ...  # noqa: D102
+
+    async def unary(self, call: Call, payload: Any) -> Message: ...  # noqa: D102
+
+    def stream(self, call: Call, payload: Any) -> AsyncGenerator[Message, None]: ...  # noqa: D102
+
+    def refuse(self, call: Call, error: Exception) -> Failure: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What one module adds to a binding. Each hook may be left out; all may raise `Refusal`.
+
+    Attributes:
+        name: The module's name.
+        parameters: Query parameters that are the feature's and no field's, and
+            what takes their text. A field of the request with such a name wins;
+            the name with a `$` before it is the feature's always.
+        body: Runs before the body is read, once it is decided that the caller
+            may call: may replace `request.body`.
+        fill: Runs when the request message is made: may set fields of it.
+        reply: Runs when a call has succeeded and `response.body` is written;
+            `response.message` is the method's response.
+        failed: Runs when it has not; may change the status.
+        always: Runs at the end of both.
+        preflight: What to answer to a browser that asks beforehand (OPTIONS
+            with `access-control-request-method`).
+    """
+
+    name: str
+    parameters: Mapping[str, Callable[[Request, str], None]] | None = None
+    body: Callable[[Request], None] | None = None
+    fill: Callable[[Request, Message], None] | None = None
+    reply: Callable[[Request, Response], None] | None = None
+    failed: Callable[[Request, Response, Failure], None] | None = None
+    always: Callable[[Request, Response], None] | None = None
+    preflight: Callable[[Request], Fields] | None = None
+
+
+class Endpoint:
+    """Where a request goes.
+
+    Attributes:
+        method: The method.
+        binding: The binding of it.
+        template: The binding's path.
+        plan: Makes messages of requests, and JSON of messages.
+        request_bytes: How large a body may be.
+        decode: Makes the request message; this is the call's `decode`.
+        features: Names of what was added, in order.
+    """
+
+    def __init__(
+        self,
+        method: Served,
+        binding: Binding,
+        template: Template,
+        features: Iterable["CompileFeature"] = (),
+    ) -> None:
+        """Prepare it.
+
+        Raises:
+            PolicyError: The binding does not fit the method's messages, or a
+                feature cannot keep what the policy says.
+        """
+        self.method = method
+        self.binding = binding
+        self.template = template
+        self.plan = Plan(method, binding, template)
+        self.request_bytes = method.policy.request_bytes
+        made = [feature for feature in (compile(self) for compile in features) if feature is not None]
+        self.features = tuple(feature.name for feature in made)
+        for feature in made:
+            self.plan.reserve(feature.parameters or {})
+        self._bodies = tuple(feature.body for feature in made if feature.body is not None)
+        self._fills = tuple(feature.fill for feature in made if feature.fill is not None)
+        self.replies = tuple(feature.reply for feature in made if feature.reply is not None)
+        self.failures = tuple(feature.failed for feature in made if feature.failed is not None)
+        self.always = tuple(feature.always for feature in made if feature.always is not None)
+        self.preflights = tuple(feature.preflight for feature in made if feature.preflight is not None)
+        self.decode = self._decode if self._bodies or self._fills else self.plan.decode
+
+    def _decode(self, request: Request) -> Message:
+        for hook in self._bodies:
+            hook(request)
+        message = self.plan.decode(request)
+        for fill in self._fills:
+            fill(request, message)
+        return message
+
+
+CompileFeature = Callable[[Endpoint], Feature | None]
