@@ -24,6 +24,8 @@ CONTRACT = """
     audit { enabled: true }
     deprecation { since: "2026-01-01" sunset: "2999-01-01" }
     rollout { percent: 50 }
+    http { json: JSON_MODE_STRICT created: "/v1/{text}"
+           cors { origins: "https://one.example" origins: "https://two.example" } }
 """
 
 
@@ -65,6 +67,9 @@ TIGHTER = [
     {"deprecation": {"sunset": "2998-12-31"}},
     {"rollout": {"percent": 0}},
     {"audit": {"enabled": True}},
+    {"http": {"json": "JSON_MODE_STRICT"}},
+    {"http": {"cors": {"origins": ["https://two.example"]}}},
+    {"http": {"cors": {"origins": ["https://two.example"], "maxAge": "1s"}}},
 ]
 LOOSER = [
     ({"deadline": {"max": "11s"}}, "deadline.max"),
@@ -98,6 +103,17 @@ LOOSER = [
     ({"retry": {"maxAttempts": 2}}, "retry"),
     ({"slo": {"availability": 0.9}}, "slo"),
     ({"calls": [{"method": "a.B/C"}]}, "calls"),
+    ({"http": {"json": "JSON_MODE_LENIENT"}}, "http.json"),
+    ({"http": {"cors": {"origins": ["https://three.example"]}}}, "http.cors.origins"),
+    ({"http": {"cors": {"origins": ["*"]}}}, "http.cors.origins"),
+    (
+        {"http": {"cors": {"origins": ["https://one.example"], "credentials": True}}},
+        "http.cors.credentials",
+    ),
+    ({"http": {"unsetFields": True}}, "http.unset_fields"),
+    ({"http": {"enumNumbers": True}}, "http.enum_numbers"),
+    ({"http": {"protoNames": True}}, "http.proto_names"),
+    ({"http": {"created": "/v2/{text}"}}, "http.created"),
 ]
 
 
