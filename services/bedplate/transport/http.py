@@ -64,7 +64,7 @@ class HttpDoor:
 
     Attributes:
         address: Where it listens, `host:port`, once it was started.
-        gateway: What answers the requests.
+        gateway: What answers the requests; another one may be put in its place at any time.
         settings: Address and limits.
         loop: The event loop, once it was started.
         ready: Whether the process wants new callers; while not, every response
@@ -81,6 +81,8 @@ class HttpDoor:
         settings: Settings,
         telemetry: Telemetry,
         ready: Callable[[], bool],
+        *,
+        gateway: Gateway | None = None,
     ) -> None:
         """Prepare a door.
 
@@ -89,13 +91,14 @@ class HttpDoor:
             settings: Address, limits and TLS.
             telemetry: Where calls are recorded.
             ready: Whether the process wants new callers.
+            gateway: What answers the requests; None: one made of the methods.
 
         Raises:
             PolicyError: The http rules contradict each other or their methods.
             TlsError: The TLS files cannot be used.
         """
         self.settings = settings
-        self.gateway = Gateway(
+        self.gateway = gateway or Gateway(
             methods.values(),
             telemetry,
             ready=ready,
