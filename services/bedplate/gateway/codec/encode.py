@@ -247,12 +247,12 @@ def _list(message: Anything) -> list[Anything]:
 
 
 def _any(unset: bool, message: Anything) -> dict[str, Anything]:
-    """The packed message with its type; types come from the default pool."""
+    """The packed message with its type."""
     if not message.type_url and not message.value:
         return {}
     name = message.type_url.rpartition("/")[2]
     try:
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+        descriptor = find_type(message.DESCRIPTOR, name)
         packed = GetMessageClass(descriptor).FromString(message.value)
     except KeyError:
         raise EncodeError("google.protobuf.Any holds a type that this process does not know") from None
@@ -262,6 +262,19 @@ def _any(unset: bool, message: Anything) -> dict[str, Anything]:
     if is_special(descriptor):
         return {"@type": message.type_url, "value": value}
     return {"@type": message.type_url, **value}
+
+
+def find_type(any_type: Descriptor, name: str) -> Descriptor:
+    """The type that an Any names: of the contract's own pool, or one that is loaded here.
+
+    Raises:
+        KeyError: There is none.
+    """
+    try:
+        found: Descriptor = any_type.file.pool.FindMessageTypeByName(name)
+    except KeyError:
+        found = descriptor_pool.Default().FindMessageTypeByName(name)
+    return found
 
 
 def is_special(descriptor: Descriptor) -> bool:

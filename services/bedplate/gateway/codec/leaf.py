@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any as Anything
 
 from google.protobuf import struct_pb2
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.gateway.codec import text as json_text
 from bedplate.gateway.codec.text import EXACT_MAX, Unfit
@@ -73,7 +74,7 @@ def exact_type(field: FieldDescriptor) -> type:
 def null_value(field: FieldDescriptor) -> Anything:
     """What null means for a field; None: unset."""
     if field.message_type is not None and field.message_type.full_name == "google.protobuf.Value":
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+        return GetMessageClass(field.message_type)(null_value=struct_pb2.NULL_VALUE)
     if field.enum_type is not None and field.enum_type.full_name == "google.protobuf.NullValue":
         return 0
     return None
@@ -196,30 +197,42 @@ def _field_mask(value: Anything) -> dict[str, list[str]]:
     return {"paths": json_text.read_mask(value)}
 
 
-def values(value: Anything) -> Anything:
-    """A list of free values. Made as one ListValue: each alone would cost a memory pool of its own."""
-    return _list(value).values
+def values(descriptor: Descriptor) -> Convert:
+    """Lists of free values. Made as one ListValue: each alone would cost a memory pool of its own."""
+    many = free(descriptor.file.message_types_by_name["ListValue"])
+    return lambda value: many(value).values
 
 
-def _value(value: Anything) -> struct_pb2.Value:
-    made = struct_pb2.Value()
-    _fill(made, value, VALUE_DEPTH_MAX)
-    return made
+def free(descriptor: Descriptor) -> Convert:
+    """How values become a Value, a Struct or a ListValue of the contract's own pool: no other fits."""
+    make = GetMessageClass(descriptor.file.message_types_by_name["Value"])
+
+    def of_any(value: Anything) -> Anything:
+        made = make()
+        _fill(made, value, VALUE_DEPTH_MAX)
+        return made
+
+    def of_object(value: Anything) -> Anything:
+        if type(value) is not dict:
+            raise wrong_type("an object", value)
+        return of_any(value).struct_value
+
+    def of_list(value: Anything) -> Anything:
+        if type(value) is not list:
+            raise wrong_type("a list", value)
+        return of_any(value).list_value
+
+    return {"Value": of_any, "Struct": of_object, "ListValue": of_list}[descriptor.name]
 
 
-def _struct(value: Anything) -> struct_pb2.Struct:
-    if type(value) is not dict:
-        raise wrong_type("an object", value)
-    return _value(value).struct_value
+def well_known(descriptor: Descriptor) -> Convert | None:
+    """How values of a type with a JSON form of its own are converted; None: it has none."""
+    if descriptor.full_name in _FREE:
+        return free(descriptor)
+    return _WELL_KNOWN.get(descriptor.full_name)
 
 
-def _list(value: Anything) -> struct_pb2.ListValue:
-    if type(value) is not list:
-        raise wrong_type("a list", value)
-    return _value(value).list_value
-
-
-def _fill(made: struct_pb2.Value, value: Anything, deeper: int) -> None:
+def _fill(made: Anything, value: Anything, deeper: int) -> None:
     """Set a Value in place: made by parts it would be copied once for each level."""
     kind = type(value)
     if kind is str:
@@ -245,11 +258,9 @@ def _fill(made: struct_pb2.Value, value: Anything, deeper: int) -> None:
             _fill(items.add(), item, deeper - 1)
 
 
-WELL_KNOWN: dict[str, Convert] = {
+_FREE = frozenset({"google.protobuf.ListValue", "google.protobuf.Struct", "google.protobuf.Value"})
+_WELL_KNOWN: dict[str, Convert] = {
     "google.protobuf.Duration": _duration,
     "google.protobuf.FieldMask": _field_mask,
-    "google.protobuf.ListValue": _list,
-    "google.protobuf.Struct": _struct,
     "google.protobuf.Timestamp": _timestamp,
-    "google.protobuf.Value": _value,
 }

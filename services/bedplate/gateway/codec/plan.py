@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any as Anything
 from typing import TypeVar
 
-from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.errors import Violation
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.encode import is_special
+from bedplate.gateway.codec.encode import find_type, is_special
 from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
 from bedplate.gateway.codec.parse import KEY_SHOWN_MAX
 from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit
@@ -166,11 +165,11 @@ class _Builder:
 
     def message(self, descriptor: Descriptor, secret: bool) -> Convert:
         """How a type's values are converted; `secret`: no answer repeats anything of them."""
-        special = json_leaf.WELL_KNOWN.get(descriptor.full_name)
+        special = json_leaf.well_known(descriptor)
         if special is not None:
             return special
         if descriptor.full_name == _ANY:
-            return partial(_any, secret)
+            return partial(_any, secret, descriptor)
         if descriptor.file.name == "google/protobuf/wrappers.proto":
             return _wrapper(self.single(descriptor.fields_by_name["value"], secret))
         made = self._kept.get((descriptor, secret)) or self._made.get((descriptor, secret))
@@ -200,8 +199,10 @@ class _Builder:
             return field.name, Never, _map(json_leaf.map_key(key), self.single(value, secret), secret), None
         single = self.single(field, secret)
         if field.is_repeated:
-            free = field.message_type is not None and field.message_type.full_name == _VALUE
-            return field.name, Never, json_leaf.values if free else _repeated(single), None
+            below = field.message_type
+            if below is not None and below.full_name == _VALUE:
+                return field.name, Never, json_leaf.values(below), None
+            return field.name, Never, _repeated(single), None
         return field.name, json_leaf.exact_type(field), single, json_leaf.null_value(field)
 
 
@@ -250,8 +251,8 @@ def _wrapper(convert: Convert) -> Convert:
     return lambda value: {"value": convert(value)}
 
 
-def _any(secret: bool, value: Anything) -> dict[str, Anything]:
-    """The arguments of an Any; types come from the default pool."""
+def _any(secret: bool, own: Descriptor, value: Anything) -> dict[str, Anything]:
+    """The arguments of an Any, whose own descriptor tells where types are looked for."""
     if type(value) is not dict:
         raise wrong_type("an object with @type", value)
     if not value:
@@ -261,7 +262,7 @@ def _any(secret: bool, value: Anything) -> dict[str, Anything]:
         raise _at("@type", "Name the type, such as type.googleapis.com/google.protobuf.Duration.")
     prefix, slash, name = url.rpartition("/")
     try:
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+        descriptor = find_type(own, name)
     except KeyError:
         raise _at("@type", "There is no such type here; send one that the contract names.") from None
     if not prefix or not slash:
