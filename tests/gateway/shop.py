@@ -69,6 +69,7 @@ FILE = add_file(
     + field("wrapped", 20, ".google.protobuf.Int64Value", repeated=True)
     + field("display_name", 21, "string")
     + field("detail", 22, ".google.protobuf.Any")
+    + field("resume_token", 23, "string")
     + 'oneof_decl { name: "side" } oneof_decl { name: "_maybe" }\n'
     + 'nested_type { name: "LabelsEntry" options { map_entry: true }\n'
     + field("key", 1, "string")
@@ -79,6 +80,7 @@ FILE = add_file(
     + field("thing", 2, ".tests.shop.v1.Thing")
     + field("tags", 3, "string", repeated=True)
     + field("metadata", 4, ".tests.shop.v1.Thing.LabelsEntry", repeated=True)
+    + field("resume_token", 5, "string")
     + "}\n"
     'service { name: "ShopService" options { [bedplate.v1.service] { defaults { '
     'auth { all_scopes: "shop.all" } visibility: VISIBILITY_PUBLIC '
@@ -137,7 +139,13 @@ class Handlers:
         return answer
 
     async def StreamThings(self, request: Any, call: Any) -> AsyncIterator[Any]:
-        yield Answer(method="StreamThings")
+        """As many answers as the request's limit says."""
+        self.entered.append("StreamThings")
+        first = int(request.resume_token or 0)
+        for number in range(first, request.limit):
+            if self.before is not None:
+                await self.before(request, call)
+            yield Answer(method=f"StreamThings {number}", thing=request, resume_token=str(number + 1))
 
 
 class Keys:

@@ -4,7 +4,6 @@ It knows no sockets. A door gives `open` the head of a request, which answers at
 once or says how large the body may be, and `respond` the whole of it.
 """
 
-import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -12,41 +11,27 @@ from typing import Any
 from google.protobuf.message import Message
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, REQUEST_ID, TRACEPARENT
-from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility
+from bedplate.contract.policy import PolicyError, Visibility
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import problem
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
-from bedplate.gateway.exchange import Request, Response, header_lines
+from bedplate.gateway.exchange import Request, Response, Sink, header_lines
+from bedplate.gateway.headers import (
+    JSON_LINES,
+    KEPT_LINES,
+    cache_line,
+    call_lines,
+    further_lines,
+    id_lines,
+    metadata_of,
+    timeout_s,
+)
 from bedplate.gateway.routes import Match, Route, Routes, bindings, parse
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.unknown import LABEL
 from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
 from bedplate.telemetry.redact import scrub
-
-# Request headers that become metadata of the call; no other ever does.
-_METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID, CRITICALITY, ENVIRONMENT)
-
-# A caller's own id is sent back and logged, so it is short and plain.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-
-_GRPC_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
-_GRPC_UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-_SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
-
-# What a handler may set, and what is the gateway's own.
-_RESPONSE_HEADER = re.compile(
-    r"x-[a-z0-9-]+|etag|location|link|ratelimit|ratelimit-policy|age|cache-status|idempotent-replayed"
-    r"|deprecation|sunset"
-)
-_RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
-_OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
-
-_JSON_HEADERS = (
-    "content-type: application/json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
-)
-_KEPT_HEADERS = "content-type: application/json\r\nx-content-type-options: nosniff\r\n"
 
 Page = Callable[[], Response]
 
@@ -119,7 +104,9 @@ class Gateway:
             return self._other_method(request, frozenset({"GET"}))
         found = self._routes.match(http_method, request.path)
         if http_method == "HEAD" and not isinstance(found, Match) and "GET" in found:
-            found = self._routes.match("GET", request.path)
+            got = self._routes.match("GET", request.path)
+            if isinstance(got, Match) and got.route.target.deliver is None:
+                found = got
         if isinstance(found, Match):
             endpoint: Endpoint = found.route.target
             request.target = endpoint
@@ -163,7 +150,7 @@ class Gateway:
         endpoint: Endpoint = request.target
         call = request.call = self._call(request, endpoint)
         try:
-            call.requested_timeout_s = _timeout_s(request.headers)
+            call.requested_timeout_s = timeout_s(request.headers)
         except Refusal as refusal:
             return self._answer(endpoint.method.refuse(call, refusal), call, request)
         try:
@@ -177,15 +164,35 @@ class Gateway:
         except Exception as error:  # a response that has no JSON form
             return self._answer(self._fault(call, error, message), call, request)
 
+    async def deliver(self, request: Request, sink: Sink) -> Response | None:
+        """Run a call whose responses are a stream, as `respond`; None: the sink has it all."""
+        endpoint: Endpoint = request.target
+        assert endpoint.deliver is not None, "the door asks `streams` first"
+        call = request.call = self._call(request, endpoint)
+        try:
+            call.requested_timeout_s = timeout_s(request.headers)
+        except Refusal as refusal:
+            return self._answer(endpoint.method.refuse(call, refusal), call, request)
+        try:
+            await endpoint.deliver(request, call, sink)
+        except Failure as failure:
+            return self._answer(failure, call, request)
+        except Exception as error:  # a response that has no JSON form
+            fault = self._fault(call, error, None)
+            if not sink.started:
+                return self._answer(fault, call, request)
+            sink.cut()
+        return None
+
     def _reply(self, request: Request, endpoint: Endpoint, call: Call, message: Message) -> Response:
         body = (request.encode or endpoint.plan.encode)(message)
         cache = endpoint.method.policy.cache
         if cache is None or not cache.http_max_age_s or request.method == "POST":
-            fields = f"{_JSON_HEADERS}{_ids(call)}"
+            fields = f"{JSON_LINES}{id_lines(call)}"
         else:
-            fields = f"{_KEPT_HEADERS}{_cache_control(endpoint.method.policy)}{_ids(call)}"
+            fields = f"{KEPT_LINES}{cache_line(endpoint.method.policy)}{id_lines(call)}"
         if call.response_headers:
-            fields += _further(call.response_headers)
+            fields += further_lines(call.response_headers)
         response = Response(200, fields.encode("latin-1"), body, message)
         for hook in endpoint.replies:
             hook(request, response)
@@ -208,7 +215,7 @@ class Gateway:
             call = self._call(request, endpoint)
             failure = endpoint.method.refuse(call, refusal)
         else:
-            metadata = _metadata(request.headers) if request is not None else {}
+            metadata = metadata_of(request.headers) if request is not None else {}
             call = Call(method=LABEL, door="http", decode=_nothing, peer=peer, metadata=metadata)
             self._recorder.begin(call)
             failure = self._failures.from_exception(refusal, call)
@@ -222,7 +229,7 @@ class Gateway:
             decode=endpoint.decode,
             peer=request.peer,
             names=request.names,
-            metadata=_metadata(request.headers),
+            metadata=metadata_of(request.headers),
         )
         # The deadline counts from the request's head, not from the end of a slow body.
         call.started = request.started
@@ -238,7 +245,7 @@ class Gateway:
         fields: Iterable[tuple[str, str]] = (),
     ) -> Response:
         response = problem.problem(failure, trace_id=call.trace_id, status=status, fields=fields)
-        response.fields += (_ids(call) + _further(call.response_headers)).encode("latin-1")
+        response.fields += call_lines(call)
         if request is not None and request.target is not None:
             endpoint: Endpoint = request.target
             for hook in endpoint.failures:
@@ -247,8 +254,12 @@ class Gateway:
                 always(request, response)
         return response
 
-    def _fault(self, call: Call, error: Exception, message: Message) -> Failure:
-        """The answer to a call that succeeded and whose response cannot be written; logged as a fault."""
+    def _fault(self, call: Call, error: Exception, message: Message | None) -> Failure:
+        """The answer to a call that succeeded and whose response cannot be written; logged as a fault.
+
+        Without the message nobody can tell what of the traceback is secret, and none is logged.
+        """
+        told = scrub("".join(traceback.format_exception(error)), message) if message is not None else ""
         failure = self._failures.from_exception(error, call)
         self._telemetry.log.write(
             "error",
@@ -259,7 +270,7 @@ class Gateway:
                 "trace_id": call.trace_id,
                 "error_id": call.error_id,
                 "error": type(error).__name__,
-                "traceback": scrub("".join(traceback.format_exception(error)), message)[-TRACEBACK_MAX:],
+                "traceback": told[-TRACEBACK_MAX:],
             },
         )
         return failure
@@ -274,10 +285,9 @@ class Gateway:
 
 
 def is_served(method: Served) -> bool:
-    """Whether a method has routes: unary, visible to partners or all, and with an http rule."""
-    streams = method.client_streaming or method.server_streaming
+    """Whether a method has routes: one request, visible to partners or all, and with an http rule."""
     visible = method.policy.visibility is not Visibility.INTERNAL
-    return visible and not streams and any(bindings(method.descriptor))
+    return visible and not method.client_streaming and any(bindings(method.descriptor))
 
 
 def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> Iterator[Route]:
@@ -288,6 +298,8 @@ def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> 
             except PolicyError as error:
                 raise PolicyError(f"{method.name}: {error}") from None
             endpoint = Endpoint(method, binding, template, features)
+            if method.server_streaming and endpoint.deliver is None:
+                continue
             yield Route(binding.http_method, template, method.name, endpoint)
 
 
@@ -309,65 +321,3 @@ def _fixed(content_type: str, body: bytes) -> Page:
 
 def _nothing(_: Any) -> Any:
     raise AssertionError("a request that became no call is not decoded")
-
-
-def _metadata(headers: Mapping[str, str]) -> dict[str, str | bytes]:
-    metadata: dict[str, str | bytes] = {name: headers[name] for name in _METADATA if name in headers}
-    own = headers.get(REQUEST_ID)
-    if own is not None and not _REQUEST_ID.fullmatch(own):
-        del metadata[REQUEST_ID]
-    return metadata
-
-
-def _ids(call: Call) -> str:
-    trace_id = call.trace_id
-    own = call.metadata.get(REQUEST_ID, trace_id)
-    return f"x-request-id: {own!s}\r\nx-trace-id: {trace_id}\r\n"
-
-
-def _cache_control(policy: MethodPolicy) -> str:
-    """How long callers may keep the answer; proxies too only where nobody needs a credential for it."""
-    assert policy.cache is not None
-    seconds = int(policy.cache.http_max_age_s)
-    if policy.auth is not None and policy.auth.anonymous:
-        return f"cache-control: public, max-age={seconds}\r\n"
-    return f"cache-control: private, max-age={seconds}\r\nvary: authorization\r\n"
-
-
-def _further(headers: Iterable[tuple[str, str | bytes]]) -> str:
-    """Header lines of what a handler set, as far as it may reach callers outside."""
-    return "".join(
-        f"{name}: {value}\r\n"
-        for name, value in headers
-        if isinstance(value, str)
-        and name not in _OWN_HEADERS
-        and _RESPONSE_HEADER.fullmatch(name)
-        and _RESPONSE_VALUE.fullmatch(value)
-    )
-
-
-def _timeout_s(headers: Mapping[str, str]) -> float | None:
-    """What the caller asks for, seconds; None: nothing.
-
-    Raises:
-        Refusal: HTTP_MALFORMED: a header is malformed, or both are there.
-    """
-    grpc, seconds = headers.get("grpc-timeout"), headers.get("x-server-timeout")
-    if grpc is None and seconds is None:
-        return None
-    if grpc is not None and seconds is not None:
-        raise _bad_timeout("Both grpc-timeout and x-server-timeout are there; send one.")
-    if seconds is not None:
-        if not _SECONDS.fullmatch(seconds):
-            raise _bad_timeout("x-server-timeout is malformed; send seconds, such as 2.5.")
-        return float(seconds)
-    found = _GRPC_TIMEOUT.fullmatch(grpc or "")
-    if found is None:
-        raise _bad_timeout(
-            "grpc-timeout is malformed; send at most 8 digits and one of H, M, S, m, u, n, such as 2500m."
-        )
-    return int(found[1]) * _GRPC_UNIT_S[found[2]]
-
-
-def _bad_timeout(sentence: str) -> Refusal:
-    return Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence)

@@ -6,7 +6,7 @@ requests, compression, masks, and so on. Its module exports
 it, so that nothing is asked per request that could be known at start.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from bedplate.contract.policy import MethodPolicy
-from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.exchange import Request, Response, Sink
 from bedplate.gateway.routes import Binding, Template
 from bedplate.gateway.transcode import Plan
 from bedplate.pipeline.call import Call
@@ -38,7 +38,9 @@ class Served(Protocol):
 
     async def unary(self, call: Call, payload: Any) -> Message: ...  # noqa: D102
 
-    def stream(self, call: Call, payload: Any) -> AsyncGenerator[Message, None]: ...  # noqa: D102
+    async def deliver(  # noqa: D102
+        self, call: Call, payload: Any, write: Callable[[Message], Awaitable[None]]
+    ) -> None: ...
 
     def refuse(self, call: Call, error: Exception) -> Failure: ...  # noqa: D102
 
@@ -61,6 +63,9 @@ class Feature:
         always: Runs at the end of both.
         preflight: What to answer to a browser that asks beforehand (OPTIONS
             with `access-control-request-method`).
+        deliver: Runs a call whose responses are a stream and writes them;
+            raises `Failure` only as long as the sink is not started. Without
+            it such a method has no route.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Feature:
     failed: Callable[[Request, Response, Failure], None] | None = None
     always: Callable[[Request, Response], None] | None = None
     preflight: Callable[[Request], Fields] | None = None
+    deliver: Callable[[Request, Call, Sink], Awaitable[None]] | None = None
 
 
 class Endpoint:
@@ -84,6 +90,7 @@ class Endpoint:
         request_bytes: How large a body may be.
         decode: Makes the request message; this is the call's `decode`.
         features: Names of what was added, in order.
+        deliver: What writes the responses of a method that streams them; None: there is one response.
     """
 
     def __init__(
@@ -114,6 +121,7 @@ class Endpoint:
         self.failures = tuple(feature.failed for feature in made if feature.failed is not None)
         self.always = tuple(feature.always for feature in made if feature.always is not None)
         self.preflights = tuple(feature.preflight for feature in made if feature.preflight is not None)
+        self.deliver = next((feature.deliver for feature in made if feature.deliver is not None), None)
         self.decode = self._decode if self._bodies or self._fills else self.plan.decode
 
     def _decode(self, request: Request) -> Message:

@@ -1,7 +1,7 @@
 """A request as an HTTP door hands it in, and the response that it gets back."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
@@ -140,6 +140,32 @@ class Response:
             if line.startswith(begin):
                 return line[len(begin) :].decode("latin-1")
         return ""
+
+
+class Sink(Protocol):
+    """Where a response goes that is written in pieces; a door gives it.
+
+    Attributes:
+        started: Whether the head is sent.
+    """
+
+    started: bool
+
+    def start(self, response: Response) -> None:
+        """Send the head; the body that it has is the first piece."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Send a piece without waiting for the caller to take what it has."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece once the caller has taken most of what was sent."""
+        ...
+
+    def cut(self) -> None:
+        """Break the connection off, so that the caller sees that something is missing."""
+        ...
 
 
 def header_lines(fields: Iterable[tuple[str, str]]) -> bytes:

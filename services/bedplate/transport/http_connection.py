@@ -40,7 +40,6 @@ class HttpConnection(asyncio.Protocol):
     def __init__(self, door: "HttpDoor", *, instead_of: "Held | None" = None) -> None:
         self._door = door
         self._instead_of = instead_of  # what the door counts until this connection is made
-        self._gateway = door.gateway
         self._transport: asyncio.Transport | None = None
         self._reader: Reader | None = None
         self._running: Arrival | None = None
@@ -49,6 +48,7 @@ class HttpConnection(asyncio.Protocol):
         self._stuck_due = 0.0  # when the caller must have taken what was sent; 0: it does
         self._closed_due = 0.0  # when the connection must be gone; 0: it is open
         self._dropped = 0
+        self._taken: asyncio.Event | None = None  # set when the caller has caught up, where somebody waits
 
     def connection_made(self, transport: Any) -> None:
         """Begin, unless there are as many connections as there may be."""
@@ -60,7 +60,7 @@ class HttpConnection(asyncio.Protocol):
             return
         self._transport = transport
         self._reader = Reader(
-            self._gateway,
+            self._door.gateway,
             self._door.settings,
             peer=_peer(transport.get_extra_info("peername")),
             names=names_of_certificate(transport.get_extra_info("peercert")),
@@ -93,6 +93,7 @@ class HttpConnection(asyncio.Protocol):
             if self._dropped > LINGER_MAX_BYTES:
                 self._transport.abort()
             return
+        reader.gateway = self._door.gateway  # another one may have taken its place
         try:
             reader.feed(data)
         except Stop as stop:
@@ -156,6 +157,8 @@ class HttpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._stuck_due = 0.0
+        if self._taken is not None:
+            self._taken.set()
         if self._running is None and not self._closed_due:
             self._next()
 
@@ -190,22 +193,29 @@ class HttpConnection(asyncio.Protocol):
     async def _run(self, arrival: Arrival) -> None:
         request = arrival.request
         assert request is not None
+        response: Response | None
         try:
-            response = await self._gateway.respond(request)
+            if request.target.deliver is None:
+                response = await self._door.gateway.respond(request)
+            else:
+                pieces = Pieces(self, arrival)
+                response = await self._door.gateway.deliver(request, pieces)
+                if response is None:
+                    pieces.end()
         finally:
             self._task = None
             if self._running is arrival:
                 self._running = None
                 self._door.release(len(request.body))
-        self._write(arrival, response)
+        if response is not None:
+            self._write(arrival, response)
         self._next()
 
     def _write(self, arrival: Arrival, response: Response) -> None:
         reader, transport = self._reader, self._transport
         if reader is None or transport is None:
             return
-        close = not arrival.keep or (not reader.arrivals and (self._draining or not self._door.ready()))
-        reader.closed = reader.closed or close
+        close = self._closes(arrival, reader)
         body = response.body
         head = [_STATUS_LINES[response.status], response.fields, self._door.date()]
         if response.status != 204:
@@ -215,6 +225,46 @@ class HttpConnection(asyncio.Protocol):
             head.append(body)
         transport.write(b"".join(head))
         if close:
+            self._close(linger=reader.unread or reader.state is not State.IDLE)
+
+    def _closes(self, arrival: Arrival, reader: Reader) -> bool:
+        """Whether the response is the connection's last."""
+        close = not arrival.keep or (not reader.arrivals and (self._draining or not self._door.ready()))
+        reader.closed = reader.closed or close
+        return close
+
+    # For Pieces.
+
+    def begin(self, arrival: Arrival, response: Response) -> bool:
+        """Send the head of a response that comes in pieces; whether the connection closes after it."""
+        reader, transport = self._reader, self._transport
+        if reader is None or transport is None:
+            return True
+        close = self._closes(arrival, reader) or not arrival.chunked
+        coding = b"transfer-encoding: chunked\r\n" if arrival.chunked else b""
+        end = _CLOSE if close else b"\r\n"
+        head = (_STATUS_LINES[response.status], response.fields, self._door.date(), coding, end)
+        transport.write(b"".join(head))
+        return close
+
+    def send(self, data: bytes) -> None:
+        """Send a part of such a response."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def taken(self) -> None:
+        """Wait until the caller has taken most of what was sent."""
+        while self._stuck_due:
+            self._taken = asyncio.Event()
+            try:
+                await self._taken.wait()
+            finally:
+                self._taken = None
+
+    def finish(self, *, close: bool) -> None:
+        """Such a response is all sent."""
+        reader = self._reader
+        if close and reader is not None:
             self._close(linger=reader.unread or reader.state is not State.IDLE)
 
     def _close(self, *, linger: bool) -> None:
@@ -229,6 +279,47 @@ class HttpConnection(asyncio.Protocol):
                 transport.write_eof()
         else:
             transport.close()
+
+
+class Pieces:
+    """A response that is written in pieces; see `gateway.exchange.Sink`."""
+
+    def __init__(self, connection: HttpConnection, arrival: Arrival) -> None:
+        self.started = False
+        self._connection = connection
+        self._arrival = arrival
+        self._chunked = arrival.chunked
+        self._closes = True
+        self._cut = False
+
+    def start(self, response: Response) -> None:
+        """Send the head, and the response's body as the first piece."""
+        self.started = True
+        self._closes = self._connection.begin(self._arrival, response)
+        self.send(response.body)
+
+    def send(self, data: bytes) -> None:
+        """Send a piece."""
+        if data:  # an empty chunk would end the response
+            self._connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece once there is room for it."""
+        await self._connection.taken()
+        self.send(data)
+
+    def end(self) -> None:
+        """Tell the caller that it was the last."""
+        if self._cut:
+            return
+        if self._chunked:
+            self._connection.send(b"0\r\n\r\n")
+        self._connection.finish(close=self._closes)
+
+    def cut(self) -> None:
+        """Tell the caller that something is missing: the connection breaks off."""
+        self._cut = True
+        self._connection.abort()
 
 
 class DateLine:

@@ -47,11 +47,15 @@ class Arrival:
         request: The request; None for what was none.
         response: Its answer; None: the gateway is to be asked.
         keep: Whether another request may follow on the connection.
+        chunked: Whether its caller takes a response in chunks (HTTP/1.1).
     """
 
-    __slots__ = ("keep", "request", "response")
+    __slots__ = ("chunked", "keep", "request", "response")
 
-    def __init__(self, request: Request | None, response: Response | None, *, keep: bool) -> None:
+    def __init__(
+        self, request: Request | None, response: Response | None, *, keep: bool, chunked: bool = False
+    ) -> None:
+        self.chunked = chunked
         self.request = request
         self.response = response
         self.keep = keep
@@ -69,6 +73,7 @@ class Reader:
     """Makes requests of bytes.
 
     Attributes:
+        gateway: Finds routes and makes refusals.
         arrivals: The requests that are in, oldest first; the connection takes them out.
         state: What of the next request is there.
         due: When that must have ended, `time.monotonic` seconds; 0: no limit.
@@ -97,7 +102,7 @@ class Reader:
             reserve: Asks for memory for so many bytes; False: there is none.
             proceed: Tells the caller to send its body, `100 Continue`.
         """
-        self._gateway = gateway
+        self.gateway = gateway
         self._settings = settings
         self._peer = peer
         self._names = names
@@ -220,7 +225,7 @@ class Reader:
         request = self._request = Request(
             http_method, path, query, headers, peer=self._peer, names=self._names, started=time.monotonic()
         )
-        found = self._gateway.open(request)
+        found = self.gateway.open(request)
         if isinstance(found, Response):
             self._early, self._limit = found, UNREAD_MAX_BYTES
         else:
@@ -268,7 +273,7 @@ class Reader:
             and len(self.arrivals) < PIPELINE_MAX
         )
         self.closed = not keep
-        self.arrivals.append(Arrival(request, self._early, keep=keep))
+        self.arrivals.append(Arrival(request, self._early, keep=keep, chunked=self._version == "1.1"))
         self._done += 1
         self.state = State.IDLE
         self.due = 0.0
@@ -328,7 +333,7 @@ class Reader:
         self._stop(Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence), status)
 
     def _stop(self, refusal: Refusal, status: int = 0) -> NoReturn:
-        raise Stop(self._gateway.refuse(self._request, refusal, peer=self._peer, status=status))
+        raise Stop(self.gateway.refuse(self._request, refusal, peer=self._peer, status=status))
 
 
 def _too_large(limit: int) -> Refusal:

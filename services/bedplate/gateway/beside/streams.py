@@ -1,0 +1,304 @@
+"""Methods with a stream of responses: as events, as lines, as one JSON list, or as raw bytes.
+
+`text/event-stream`: an event for each response, event `end`; a failure midway
+is event `error`. `application/x-ndjson`, `application/jsonl`, `*/*`: a line
+`{"result": ...}` each, line `{"end": ...}`; a failure is line `{"error": ...}`.
+`application/json`: a list, whose bracket is the end; on failure the connection
+breaks off. google.api.HttpBody: its bytes, one after the other.
+
+A call that fails before its first response is answered as any other. Each form
+tells an end from a connection that broke: a reader that saw no end has not
+seen all. Lenient methods write lines as grpc-gateway does, without an end.
+"""
+
+import asyncio
+from typing import Any
+
+import orjson
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from bedplate.errors import Kind, Refusal, Violation
+from bedplate.gateway import problem
+from bedplate.gateway.headers import call_lines
+from bedplate.gateway.codec.encode import encoder
+from bedplate.gateway.codec.text import refusal
+from bedplate.gateway.endpoint import Endpoint, Feature
+from bedplate.gateway.exchange import Request, Response, Sink, header_lines
+from bedplate.pipeline.call import Call
+from bedplate.pipeline.failure import Failure
+
+# A caller hears that its call is accepted after this, though there is no response yet. Seconds.
+HEAD_S = 0.5
+
+# A line that says nothing, so that proxies and callers see that the connection lives. Seconds.
+HEARTBEAT_S = 15.0
+
+# Request and response fields that tell where a stream goes on.
+RESUME = "resume_token"
+
+_RAW = "google.api.HttpBody"
+_NOTE = "streams.form"
+
+
+class _Lines:
+    """JSON lines, each an object with one key that tells what it is."""
+
+    content_type = "application/x-ndjson"
+    begin = b""
+    beat = b""
+
+    def result(self, body: bytes, message: Message) -> bytes:
+        return b'{"result":%b}\n' % _compact(body)
+
+    def end(self, count: int) -> bytes:
+        return b'{"end":{"count":%d}}\n' % count
+
+    def error(self, failure: Failure, trace_id: str) -> bytes | None:
+        return b'{"error":%b}\n' % problem.problem(failure, trace_id=trace_id).body
+
+
+class _LenientLines(_Lines):
+    """The same as grpc-gateway writes it."""
+
+    content_type = "application/json"
+
+    def end(self, count: int) -> bytes:
+        return b""
+
+    def error(self, failure: Failure, trace_id: str) -> bytes | None:
+        status = encoder(failure.status.DESCRIPTOR)(failure.status)
+        return orjson.dumps({"error": {"code": 0, "message": "", "details": [], **status}}) + b"\n"
+
+
+class _Events:
+    """Server-sent events (WHATWG HTML, 9.2)."""
+
+    content_type = "text/event-stream"
+    begin = b""
+    beat = b":\n\n"
+
+    def __init__(self, *, resumes: bool) -> None:
+        self._resumes = resumes
+
+    def result(self, body: bytes, message: Message) -> bytes:
+        token = getattr(message, RESUME) if self._resumes else ""
+        # A line break in an id would end it and begin another field.
+        plain = token and not any(c in token for c in "\r\n\0")
+        number = b"id: %b\n" % token.encode() if plain else b""
+        return b"%bdata: %b\n\n" % (number, _compact(body))
+
+    def end(self, count: int) -> bytes:
+        return b'event: end\ndata: {"count":%d}\n\n' % count
+
+    def error(self, failure: Failure, trace_id: str) -> bytes | None:
+        document = problem.problem(failure, trace_id=trace_id).body
+        return b"event: error\ndata: %b\n\n" % document
+
+
+class _List:
+    """One JSON list."""
+
+    content_type = "application/json"
+    begin = b"["
+    beat = b""
+
+    def __init__(self) -> None:
+        self._between = b"\n"
+
+    def result(self, body: bytes, message: Message) -> bytes:
+        between, self._between = self._between, b",\n"
+        return between + body
+
+    def end(self, count: int) -> bytes:
+        return b"\n]\n"
+
+    def error(self, failure: Failure, trace_id: str) -> bytes | None:
+        return None
+
+
+class _Raw:
+    """The bytes of google.api.HttpBody, one after the other."""
+
+    content_type = "application/octet-stream"
+    begin = b""
+    beat = b""
+
+    def result(self, body: bytes, message: Any) -> bytes:
+        data: bytes = message.data
+        return data
+
+    def end(self, count: int) -> bytes:
+        return b""
+
+    def error(self, failure: Failure, trace_id: str) -> bytes | None:
+        return None
+
+
+_Form = _Lines | _Events | _List | _Raw
+
+
+def compile(endpoint: Endpoint) -> Feature | None:
+    """For methods whose responses are a stream."""
+    method = endpoint.method
+    if not method.server_streaming:
+        return None
+    request_type, response_type = method.descriptor.input_type, method.descriptor.output_type
+    raw = response_type.full_name == _RAW
+    resumes = _has_token(request_type) and _has_token(response_type)
+    lenient = method.policy.http.lenient
+
+    def choose(request: Request) -> None:
+        request.note(_NOTE, _Raw() if raw else _choose(request.headers.get("accept", ""), resumes, lenient))
+
+    def resume(request: Request, message: Any) -> None:
+        token = request.headers.get("last-event-id")
+        if not token or not resumes:
+            return
+        if getattr(message, RESUME):
+            sentence = "The field stands in the request and in the header last-event-id; send one."
+            raise refusal([Violation(RESUME, sentence, "http.twice")])
+        setattr(message, RESUME, token)
+
+    async def deliver(request: Request, call: Call, sink: Sink) -> None:
+        await _Delivery(endpoint, request, call, sink).run()
+
+    return Feature("streams", body=choose, fill=resume, deliver=deliver)
+
+
+def _has_token(descriptor: Descriptor) -> bool:
+    field = descriptor.fields_by_name.get(RESUME)
+    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+
+
+def _choose(accept: str, resumes: bool, lenient: bool) -> _Form:
+    """The form that the caller likes best.
+
+    Raises:
+        Refusal: NOT_ACCEPTABLE: it takes none of them.
+    """
+    best, form = 0.0, ""
+    for part in accept.lower().split(",") if accept.strip() else ["*/*"]:
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+        if quality > best and media in _FORMS:
+            best, form = quality, media
+    if not form:
+        raise Refusal(
+            Kind.INVALID,
+            "NOT_ACCEPTABLE",
+            "This call answers with a stream; accept text/event-stream, application/x-ndjson or "
+            "application/json.",
+            available="text/event-stream, application/x-ndjson, application/json",
+        )
+    if form == "text/event-stream":
+        return _Events(resumes=resumes)
+    if lenient:
+        return _LenientLines()
+    return _List() if form == "application/json" else _Lines()
+
+
+_FORMS = frozenset(
+    {
+        "text/event-stream",
+        "text/*",
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/json",
+        "application/*",
+        "*/*",
+    }
+)
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _compact(body: bytes) -> bytes:
+    """The JSON on one line: a caller may have asked for more."""
+    return orjson.dumps(orjson.loads(body)) if b"\n" in body else body
+
+
+class _Delivery:
+    """One call whose responses are written as they come."""
+
+    def __init__(self, endpoint: Endpoint, request: Request, call: Call, sink: Sink) -> None:
+        self._endpoint = endpoint
+        self._request = request
+        self._call = call
+        self._sink = sink
+        self._count = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle
+
+    async def run(self) -> None:
+        """Run it.
+
+        Raises:
+            Failure: It failed, and nothing was sent yet.
+            asyncio.CancelledError: The door cancelled the call.
+        """
+        self._timer = self._loop.call_later(HEAD_S, self._beat)
+        try:
+            await self._endpoint.method.deliver(self._call, self._request, self._write)
+        except Failure as failure:
+            if not self._sink.started:
+                raise
+            last = self._form.error(failure, self._call.trace_id)
+            if last is None:
+                self._sink.cut()
+            else:
+                self._sink.send(last)
+        else:
+            self._start()
+            self._sink.send(self._form.end(self._count))
+        finally:
+            self._timer.cancel()
+
+    @property
+    def _form(self) -> _Form:
+        form: _Form = self._request.notes[_NOTE]
+        return form
+
+    async def _write(self, message: Message) -> None:
+        body = (self._request.encode or self._endpoint.plan.encode)(message)
+        self._start(message)
+        self._count += 1
+        await self._sink.write(self._form.result(body, message))
+
+    def _start(self, message: Any = None) -> None:
+        if self._sink.started:
+            return
+        form = self._form
+        content_type = form.content_type
+        if isinstance(form, _Raw) and message is not None:
+            content_type = message.content_type or content_type
+        # A proxy that gathers a response before it hands it on would hold events back.
+        fields = header_lines(
+            [
+                ("content-type", content_type),
+                ("cache-control", "no-store"),
+                ("x-content-type-options", "nosniff"),
+                ("x-accel-buffering", "no"),
+            ]
+        )
+        response = Response(200, fields + call_lines(self._call), form.begin)
+        for hook in self._endpoint.always:
+            hook(self._request, response)
+        self._sink.start(response)
+        self._timer.cancel()
+        self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        """Nothing was sent for a time: tell the caller that its call was taken, and lives."""
+        if not self._sink.started and _NOTE in self._request.notes:
+            self._start()
+        elif self._sink.started:
+            self._sink.send(self._form.beat)
+            self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
+        else:
+            self._timer = self._loop.call_later(HEAD_S, self._beat)

@@ -1,0 +1,101 @@
+"""What headers of a request become of its call, and the header lines that tell a call."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, REQUEST_ID, TRACEPARENT
+from bedplate.contract.policy import MethodPolicy
+from bedplate.errors import Kind, Refusal
+from bedplate.pipeline.call import Call
+
+# Request headers that become metadata of the call; no other ever does.
+METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID, CRITICALITY, ENVIRONMENT)
+
+# A caller's own id is sent back and logged, so it is short and plain.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+_GRPC_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
+_GRPC_UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
+
+# What a handler may set, and what is the gateway's own.
+_RESPONSE_HEADER = re.compile(
+    r"x-[a-z0-9-]+|etag|location|link|ratelimit|ratelimit-policy|age|cache-status|idempotent-replayed"
+    r"|deprecation|sunset"
+)
+_RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
+_OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
+
+JSON_LINES = (
+    "content-type: application/json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+)
+KEPT_LINES = "content-type: application/json\r\nx-content-type-options: nosniff\r\n"
+
+
+def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:
+    """The metadata of the call that a request becomes."""
+    found: dict[str, str | bytes] = {name: headers[name] for name in METADATA if name in headers}
+    own = headers.get(REQUEST_ID)
+    if own is not None and not _REQUEST_ID.fullmatch(own):
+        del found[REQUEST_ID]
+    return found
+
+
+def id_lines(call: Call) -> str:
+    """Header lines with which a caller can ask about its call."""
+    trace_id = call.trace_id
+    own = call.metadata.get(REQUEST_ID, trace_id)
+    return f"x-request-id: {own!s}\r\nx-trace-id: {trace_id}\r\n"
+
+
+def call_lines(call: Call) -> bytes:
+    """Header lines of a call: its ids, and what its handler set as far as that may reach callers outside."""
+    return (id_lines(call) + further_lines(call.response_headers)).encode("latin-1")
+
+
+def cache_line(policy: MethodPolicy) -> str:
+    """How long callers may keep the answer; proxies too only where nobody needs a credential for it."""
+    assert policy.cache is not None
+    seconds = int(policy.cache.http_max_age_s)
+    if policy.auth is not None and policy.auth.anonymous:
+        return f"cache-control: public, max-age={seconds}\r\n"
+    return f"cache-control: private, max-age={seconds}\r\nvary: authorization\r\n"
+
+
+def further_lines(headers: Iterable[tuple[str, str | bytes]]) -> str:
+    """Header lines of what a handler set, as far as it may reach callers outside."""
+    return "".join(
+        f"{name}: {value}\r\n"
+        for name, value in headers
+        if isinstance(value, str)
+        and name not in _OWN_HEADERS
+        and _RESPONSE_HEADER.fullmatch(name)
+        and _RESPONSE_VALUE.fullmatch(value)
+    )
+
+
+def timeout_s(headers: Mapping[str, str]) -> float | None:
+    """What the caller asks for, seconds; None: nothing.
+
+    Raises:
+        Refusal: HTTP_MALFORMED: a header is malformed, or both are there.
+    """
+    grpc, seconds = headers.get("grpc-timeout"), headers.get("x-server-timeout")
+    if grpc is None and seconds is None:
+        return None
+    if grpc is not None and seconds is not None:
+        raise _bad_timeout("Both grpc-timeout and x-server-timeout are there; send one.")
+    if seconds is not None:
+        if not _SECONDS.fullmatch(seconds):
+            raise _bad_timeout("x-server-timeout is malformed; send seconds, such as 2.5.")
+        return float(seconds)
+    found = _GRPC_TIMEOUT.fullmatch(grpc or "")
+    if found is None:
+        raise _bad_timeout(
+            "grpc-timeout is malformed; send at most 8 digits and one of H, M, S, m, u, n, such as 2500m."
+        )
+    return int(found[1]) * _GRPC_UNIT_S[found[2]]
+
+
+def _bad_timeout(sentence: str) -> Refusal:
+    return Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence)
