@@ -9,7 +9,7 @@ for only where one is registered, so that a colon in a value stays data.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from google.api import annotations_pb2, http_pb2
@@ -18,16 +18,23 @@ from google.protobuf.descriptor import MethodDescriptor
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal
 
-# HTTP method of a binding that leaves it open, `custom: {kind: "*"}`.
+# HTTP method of a binding that leaves it open, `custom: {kind: "*"}`. OPTIONS
+# is not one of them: browsers ask it without a credential, and are to be told
+# what there is.
 ANY = "*"
+_METHODS_OF_ANY = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
 
-# What may stand in a literal segment or a verb as it is. A colon would read as
-# a verb and a percent sign as an escape.
-_TOKEN = re.compile(r"\*\*|[*/{}=:]|[A-Za-z0-9._~!$&'()+,;@-]+")
-_MARKS = frozenset({"**", "*", "/", "{", "}", "=", ":"})
-_FIELD_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+# What may stand in a literal segment or a verb: a colon would read as a verb,
+# an equals sign as a variable's, so they are written as escapes there.
+_LITERAL = r"(?:[A-Za-z0-9._~!$&'()+,;@-]|%[0-9A-Fa-f]{2})+"
+_SEGMENT = rf"(?:\*\*|\*|{_LITERAL})"
+_FIELD_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
+_PART = re.compile(rf"/(?:\{{({_FIELD_PATH})(?:=({_SEGMENT}(?:/{_SEGMENT})*))?\}}|({_SEGMENT}))")
+_VERB = re.compile(rf":({_LITERAL})")
 _HTTP_METHOD = re.compile(r"\*|[A-Z][A-Z-]*")
+
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 _ESCAPED_SLASH = re.compile(r"(%2[Ff])")
 
 
@@ -55,7 +62,7 @@ class Template:
 
     Attributes:
         text: As it was written.
-        segments: Literals, `*` and `**`.
+        segments: Literals as they were written, `*` and `**`.
         variables: The variables, from left to right.
         verb: The verb without its colon; empty for none.
     """
@@ -93,8 +100,7 @@ class Route:
     target: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The route of a request, and the text of each of its variables, unescaped, in order."""
 
     route: Route
@@ -147,91 +153,45 @@ def parse(text: str) -> Template:
         PolicyError: It is not of google.api.http's grammar. The text says where
             and why, and not which method has it.
     """
-    return _Reader(text).template()
+    segments: list[str] = []
+    variables: list[Variable] = []
+    at = 0
+    while part := _PART.match(text, at):
+        at = part.end()
+        path, inner, segment = part.groups()
+        start = len(segments)
+        segments += (inner or segment or "*").split("/")
+        if path:
+            endless = segments[-1] == "**"
+            multi = endless or len(segments) > start + 1
+            variables.append(Variable(path, start, None if endless else len(segments), multi))
+    verb = _VERB.match(text, at)
+    at = verb.end() if verb else at
+    if at != len(text) or not segments:
+        why = "a segment is a literal, *, ** or one {variable}, whole; after the last may be a :verb"
+    else:
+        why = _mistake(segments, variables)
+    if why:
+        raise PolicyError(f"the template {text!r} is wrong near character {at}: {why}")
+    return Template(text, tuple(segments), tuple(variables), verb[1] if verb else "")
 
 
-class _Reader:
-    """Reads one template from left to right."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._segments: list[str] = []
-        self._variables: list[Variable] = []
-
-    def template(self) -> Template:
-        verb = ""
-        if self._next() != "/":
-            raise self._error("a template begins with /")
-        self._path(inside=False)
-        if self._peek() == ":":
-            self._next()
-            verb = self._literal("a verb")
-        if self._at != len(self._text):
-            raise self._error("a segment is a literal, *, ** or one {variable}, whole")
-        for index, variable in enumerate(self._variables):
-            for other in self._variables[:index]:
-                if f"{variable.path}.".startswith(f"{other.path}.") or other.path.startswith(
-                    f"{variable.path}."
-                ):
-                    raise self._error(f"the field {other.path} stands in two variables")
-        return Template(self._text, tuple(self._segments), tuple(self._variables), verb)
-
-    def _path(self, *, inside: bool) -> None:
-        while True:
-            if self._segments and self._segments[-1] == "**":
-                raise self._error("nothing but a verb may follow **")
-            self._segment(inside=inside)
-            if self._peek() != "/":
-                return
-            self._next()
-
-    def _segment(self, *, inside: bool) -> None:
-        if self._peek() == "{":
-            if inside:
-                raise self._error("a variable may not hold a variable")
-            self._variable()
-            return
-        if self._peek() in ("*", "**"):
-            self._segments.append(self._next())
-            return
-        self._segments.append(self._literal("a segment"))
-
-    def _variable(self) -> None:
-        self._next()
-        path = self._literal("a field path")
-        if not _FIELD_PATH.fullmatch(path):
-            raise self._error(f"{path!r} is no field path")
-        start = len(self._segments)
-        if self._peek() == "=":
-            self._next()
-            self._path(inside=True)
-        else:
-            self._segments.append("*")
-        if self._next() != "}":
-            raise self._error("a variable ends with }")
-        part = self._segments[start:]
-        endless = part[-1] == "**"
-        end = None if endless else len(self._segments)
-        self._variables.append(Variable(path, start, end, endless or len(part) > 1))
-
-    def _literal(self, what: str) -> str:
-        token = self._next()
-        if token in _MARKS or not _TOKEN.fullmatch(token):
-            raise self._error(f"{what} is missing")
-        return token
-
-    def _peek(self) -> str:
-        found = _TOKEN.match(self._text, self._at)
-        return found.group() if found else self._text[self._at : self._at + 1]
-
-    def _next(self) -> str:
-        token = self._peek()
-        self._at += len(token)
-        return token
-
-    def _error(self, why: str) -> PolicyError:
-        return PolicyError(f"the template {self._text!r} is wrong near character {self._at}: {why}")
+def _mistake(segments: list[str], variables: list[Variable]) -> str:
+    """What is wrong with a template whose every part is right; empty: nothing."""
+    if "**" in segments[:-1]:
+        return "nothing but a verb may follow **"
+    if "." in segments or ".." in segments:
+        return "callers resolve . and .. before they send them, so nobody can ask for this"
+    try:
+        unescape("/".join(segments))
+    except Refusal:
+        return "its escapes are no UTF-8 text, or have control characters"
+    steps = [f"{variable.path}." for variable in variables]
+    for index, path in enumerate(steps):
+        for other in steps[:index]:
+            if path.startswith(other) or other.startswith(path):
+                return f"the field {other[:-1]} stands in two variables"
+    return ""
 
 
 class _Node:
@@ -252,6 +212,8 @@ class Routes:
     def __init__(self) -> None:
         self._root = _Node()
         self._verbs: set[str] = set()
+        # Paths of templates without wildcards: nothing can be more specific.
+        self._exact: dict[str, dict[str, Match]] = {}
 
     def add(self, route: Route) -> None:
         """Add a route.
@@ -270,9 +232,10 @@ class Routes:
                 node.star = node.star or _Node()
                 node = node.star
             else:
-                node = node.literals.setdefault(segment, _Node())
+                node = node.literals.setdefault(unescape(segment), _Node())
             leaf = node.ends
-        routes = leaf.setdefault(template.verb, {})
+        verb = unescape(template.verb)
+        routes = leaf.setdefault(verb, {})
         other = routes.get(route.http_method)
         if other is not None:
             raise PolicyError(
@@ -280,10 +243,17 @@ class Routes:
                 f"({route.http_method} {template.text}) answer the same requests; change one of the paths."
             )
         routes[route.http_method] = route
-        self._verbs.add(template.verb)
+        if verb:
+            self._verbs.add(verb)
+        if not {"*", "**"} & {*template.segments} and "%" not in template.text:
+            path = "/" + "/".join(template.segments) + (f":{verb}" if verb else "")
+            values = _values(template, [*template.segments], [*template.segments])
+            self._exact.setdefault(path, {})[route.http_method] = Match(route, values)
 
     def match(self, http_method: str, path: str) -> Match | frozenset[str]:
         """The route for a request, or the HTTP methods that its path has; an empty set: no such path.
+
+        Each node of the trie is visited at most twice, however long the path is.
 
         Args:
             http_method: In capitals.
@@ -292,12 +262,16 @@ class Routes:
         Raises:
             Refusal: HTTP_MALFORMED: an escape in the path is malformed.
         """
+        exact = self._exact.get(path)
+        if exact is not None and http_method in exact:
+            return exact[http_method]
         raw = path[1:].split("/")
         plain = [unescape(segment) for segment in raw] if "%" in path else raw
         allow: set[str] = set()
         # The colon is looked for before unescaping: an escaped one is data.
-        base, colon, verb = raw[-1].rpartition(":")
-        if colon and verb and verb in self._verbs:
+        base, colon, last = raw[-1].rpartition(":")
+        verb = unescape(last) if colon else ""
+        if verb and verb in self._verbs:
             with_verb = [*plain[:-1], unescape(base)]
             route = _find(self._root, with_verb, 0, verb, http_method, allow)
             if route is not None:
@@ -305,7 +279,7 @@ class Routes:
         route = _find(self._root, plain, 0, "", http_method, allow)
         if route is not None:
             return Match(route, _values(route.template, raw, plain))
-        return frozenset(allow)
+        return frozenset(allow - {ANY} | _METHODS_OF_ANY if ANY in allow else allow)
 
 
 def _find(
@@ -325,7 +299,7 @@ def _find(
                 return route
     for routes in (node.ends.get(verb) if at == len(segments) else None, node.tails.get(verb)):
         if routes:
-            route = routes.get(http_method) or routes.get(ANY)
+            route = routes.get(http_method) or (routes.get(ANY) if http_method != "OPTIONS" else None)
             if route is not None:
                 return route
             allow.update(routes)
@@ -334,10 +308,12 @@ def _find(
 
 def _values(template: Template, raw: list[str], plain: list[str]) -> tuple[str, ...]:
     return tuple(
-        "/".join(_keep_slashes(segment) for segment in raw[variable.start : variable.end])
-        if variable.multi
-        else plain[variable.start]
-        for variable in template.variables
+        [
+            "/".join([_keep_slashes(segment) for segment in raw[variable.start : variable.end]])
+            if variable.multi
+            else plain[variable.start]
+            for variable in template.variables
+        ]
     )
 
 
@@ -348,14 +324,23 @@ def _keep_slashes(segment: str) -> str:
     return "".join(part if _ESCAPED_SLASH.fullmatch(part) else unescape(part) for part in parts)
 
 
-def unescape(text: str) -> str:
+def unescape(text: str, *, controls: bool = False) -> str:
     """The text with its percent escapes resolved, once.
 
+    Args:
+        text: As it was sent.
+        controls: Whether it may have control characters (U+0000 to U+001F and
+            U+007F): a value may, no path is meant to.
+
     Raises:
-        Refusal: HTTP_MALFORMED: an escape is malformed or the bytes are no UTF-8.
+        Refusal: HTTP_MALFORMED: an escape is malformed, the bytes are no UTF-8,
+            or there is a control character.
     """
     if "%" not in text:
         return text
+    if not controls and _CONTROL.search(text):
+        sentence = "The path has a control character; leave it out."
+        raise Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence)
     if not _BAD_ESCAPE.search(text):
         try:
             return unquote_to_bytes(text).decode("utf-8")
