@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 
 from bedplate.gateway.codec.decode import decode_message
-from bedplate.gateway.codec.encode import encode_message, encoder
+from bedplate.gateway.codec.encode import Options, encode_message, encoder
 from bedplate.ledger.v1 import ledger_pb2
 from tests.gateway.everything import EVERYTHING, Everything, messages
 from tests.gateway.json_cost import batch, costs, payment
@@ -35,7 +35,7 @@ def test_codec_and_json_format_write_the_same_and_read_what_the_other_wrote(mess
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(message=messages(EVERYTHING))
 def test_unset_fields_are_written_on_request_as_json_format_writes_them(message):
-    written = encoder(EVERYTHING, unset=True)(message)
+    written = encoder(EVERYTHING, Options(unset=True))(message)
 
     assert written == json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
     assert plain(decode_message(orjson.dumps(written), Everything)) == plain(message)

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
 
-from bedplate.gateway.codec.encode import EncodeError, encode_message, encoder, field_encoder
+from bedplate.gateway.codec.encode import EncodeError, Options, encode_message, encoder, field_encoder
 from tests.gateway.everything import EVERYTHING, Everything
 
 
@@ -77,7 +77,7 @@ def test_one_field_can_be_written_alone():
 
 
 def test_unset_fields_are_left_out_unless_they_are_asked_for():
-    written = encoder(EVERYTHING, unset=True)(Everything())
+    written = encoder(EVERYTHING, Options(unset=True))(Everything())
 
     assert encode_message(Everything()) == b"{}"
     assert written["oneInt64"] == "0"

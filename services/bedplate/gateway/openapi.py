@@ -12,7 +12,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from bedplate.contract.policy import MethodPolicy, Visibility, resolve
-from bedplate.gateway.codec.encode import is_special
+from bedplate.gateway.codec.kind import is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
 from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
+from bedplate.gateway.codec.kind import is_map
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import Unfit, join, refusal
 
@@ -57,7 +58,7 @@ def field_decoder(field: FieldDescriptor) -> Callable[[bytes, Message], None]:
     Paths in refusals begin with the field's name.
     """
     set_value = _setter(field)
-    below = None if json_plan.is_map(field) else field.message_type
+    below = None if is_map(field) else field.message_type
 
     def decode(data: bytes, message: Message) -> None:
         try:

@@ -17,7 +17,7 @@ import orjson
 from google.protobuf.descriptor import Descriptor
 
 from bedplate.errors import Kind, Refusal, Violation
-from bedplate.gateway.codec.text import join, refusal
+from bedplate.gateway.codec.text import KEY_SHOWN_MAX, join, refusal
 from bedplate.telemetry.redact import is_sensitive
 
 # Objects and lists inside each other. No reader takes a message that is nested
@@ -28,7 +28,6 @@ DEPTH_MAX = 64
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NESTED = (dict, list)
 _ENDLESS = {f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")}
-KEY_SHOWN_MAX = 40  # characters of a caller's key that an answer repeats
 
 
 def parse(data: bytes, descriptor: Descriptor | None = None) -> Any:

@@ -17,10 +17,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.errors import Violation
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.encode import find_type, is_special
+from bedplate.gateway.codec.kind import find_type, is_map, is_special
 from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
-from bedplate.gateway.codec.parse import KEY_SHOWN_MAX
-from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit
+from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, Unfit
 from bedplate.telemetry.redact import is_sensitive
 
 T = TypeVar("T")
@@ -28,11 +27,6 @@ T = TypeVar("T")
 _ANY = "google.protobuf.Any"
 _VALUE = "google.protobuf.Value"
 SUGGEST_MAX = 5  # unknown names of one object that get a suggestion; each costs about 0.1 ms
-
-
-def is_map(field: FieldDescriptor) -> bool:
-    """Whether the field is a map."""
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def message(descriptor: Descriptor) -> Convert:

@@ -19,6 +19,7 @@ from bedplate.errors import Kind, Refusal, Violation
 # Violations that one answer lists; nobody mends more at once.
 VIOLATIONS_MAX = 20
 
+KEY_SHOWN_MAX = 40  # characters of a caller's key that an answer repeats
 ENUM_SHOWN_MAX = 40  # characters of a caller's value that are compared with the names
 ENUM_LISTED_MAX = 8  # names that an answer lists
 

@@ -1,0 +1,42 @@
+"""What the JSON mapping asks of a descriptor."""
+
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+ANY = "google.protobuf.Any"
+VALUE = "google.protobuf.Value"
+NULL_VALUE = "google.protobuf.NullValue"
+
+_SPECIAL = {
+    ANY,
+    VALUE,
+    *(f"google.protobuf.{name}" for name in ("Duration", "FieldMask", "ListValue", "Struct", "Timestamp")),
+}
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def is_wrapper(descriptor: Descriptor) -> bool:
+    """Whether the type holds one scalar, which JSON writes alone, such as google.protobuf.Int64Value."""
+    return descriptor.file.name == "google/protobuf/wrappers.proto"
+
+
+def is_special(descriptor: Descriptor) -> bool:
+    """Whether the type has a JSON form of its own and so stands under `value` in an Any."""
+    return descriptor.full_name in _SPECIAL or is_wrapper(descriptor)
+
+
+def find_type(any_type: Descriptor, name: str) -> Descriptor:
+    """The type that an Any names: of the contract's own pool, or one that is loaded here.
+
+    Raises:
+        KeyError: There is none.
+    """
+    try:
+        found: Descriptor = any_type.file.pool.FindMessageTypeByName(name)
+    except KeyError:
+        found = descriptor_pool.Default().FindMessageTypeByName(name)
+    return found
