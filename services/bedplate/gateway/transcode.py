@@ -18,9 +18,10 @@ from google.protobuf.message import Message
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
-from bedplate.gateway.codec.encode import encoder, field_encoder, is_special
-from bedplate.gateway.codec.parse import KEY_SHOWN_MAX, parse
-from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
+from bedplate.gateway.codec.encode import encoder, field_encoder
+from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.parse import parse
+from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.routes import Binding, Template, unescape
 from bedplate.gateway.text_value import takes_text, text_reader
@@ -143,7 +144,7 @@ class Plan:
             raise self._wrong(f"the body's field {binding.body} is no field of {self._descriptor.full_name}.")
         if field.name in self._from_path:
             raise self._wrong(f"the field {field.name} cannot come from the path and from the body.")
-        self._below = None if json_plan.is_map(field) else field.message_type
+        self._below = None if is_map(field) else field.message_type
         part = json_plan.nullable_field(field)
         name = field.name
 
