@@ -60,6 +60,9 @@ def http_status(code: str, reason: str, domain: str) -> int:
     """The HTTP status of a failure."""
     if domain == "bedplate" and reason in _STATUS_OF_REASON:
         return _STATUS_OF_REASON[reason]
+    # A service may have a reason of its own for it, such as BOOK_ETAG_MISMATCH.
+    if code == "ABORTED" and reason.endswith("_ETAG_MISMATCH"):
+        return 412
     return _STATUS_OF_CODE[code]
 
 
