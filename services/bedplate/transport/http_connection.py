@@ -218,7 +218,7 @@ class HttpConnection(asyncio.Protocol):
         close = self._closes(arrival, reader)
         body = response.body
         head = [_STATUS_LINES[response.status], response.fields, self._door.date()]
-        if response.status != 204:
+        if response.status not in (204, 304):
             head.append(b"content-length: %d\r\n" % len(body))
         head.append(_CLOSE if close else b"\r\n")
         if arrival.request is None or arrival.request.method != "HEAD":
