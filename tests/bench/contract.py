@@ -11,29 +11,35 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.v1 import policy_pb2  # noqa: F401
 from buf.validate import validate_pb2  # noqa: F401
+from tests.bench.servers.process import PATH as PATH  # which servers without protobuf know too
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 METHOD = "/bench.v1.BenchService/Charge"
-PATH = "/v1/payments:charge"
 SCOPE = "payments.write"
 
 
-def _file() -> Any:
-    """The contract's descriptor, from its .proto: buf is the compiler that the environment has."""
-    workspace = (
-        '{"version":"v2","modules":[{"path":"tests/bench/protos"},'
-        '{"path":"protos","excludes":["protos/third_party"]},{"path":"protos/third_party"}]}'
-    )
+# Where buf finds the contract and what it imports.
+WORKSPACE = (
+    '{"version":"v2","modules":[{"path":"tests/bench/protos"},'
+    '{"path":"protos","excludes":["protos/third_party"]},{"path":"protos/third_party"}]}'
+)
+
+
+def descriptors() -> bytes:
+    """The contract and what it imports as a descriptor set: buf is the compiler that the environment has."""
     buf = Path(sys.executable).parent / "buf"
-    compiled = subprocess.run(
-        [buf, "build", "--config", workspace, "-o", "-#format=binpb"],
+    return subprocess.run(
+        [buf, "build", "--config", WORKSPACE, "-o", "-#format=binpb"],
         cwd=ROOT,
         check=True,
         capture_output=True,
     ).stdout
-    files = descriptor_pb2.FileDescriptorSet.FromString(compiled)
+
+
+def _file() -> Any:
+    files = descriptor_pb2.FileDescriptorSet.FromString(descriptors())
     (file,) = (file for file in files.file if file.name == "bench/v1/bench.proto")
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(file.SerializeToString())

@@ -14,7 +14,11 @@ TARGETS = (
     ("bedplate_grpc", "grpc_aio_bare", 1.25),
     ("bedplate_grpc", "grpc_aio_bare_tuned", None),
     ("bedplate_grpc", "grpc_interceptor_chain", 0.5),
-    ("bedplate_http", "fastapi_stub", 0.40),
+    ("bedplate_http", "fastapi_stub", 0.12),
+    ("bedplate_http", "fastapi_alone", 0.5),
+    ("bedplate_http", "go_gateway", 0.22),
+    ("bedplate_http", "envoy_gateway", 0.22),
+    ("bedplate_http", "go_all", 1.3),
 )
 
 # A run whose A/A median leaves this is repeated, not judged.

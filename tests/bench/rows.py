@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToJson
 
-from tests.bench import contract, load
+from tests.bench import contract, load, tools
 from tests.bench.servers.process import KEY
 
 SERVER_CPU, LOAD_CPU = 0, 1
@@ -24,11 +24,13 @@ class Row:
 
     Attributes:
         id: Stable name.
-        servers: Modules of its processes; a later one is given the ports of those before it.
+        servers: Modules of its processes, or `go:` and a program of tests/bench/go; a
+            later one is given the ports of the one before it.
         door: `grpc` or `http`.
         port: Which of the last server's ports is called.
         title: For people.
         refuses: Where the server refuses all calls; empty: it answers them.
+        tool: What must be there for it beside Python; see `tools`.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Row:
     title: str
     port: int = 0
     refuses: str = ""
+    tool: str = ""
 
 
 ROWS = (
@@ -46,6 +49,22 @@ ROWS = (
     Row("bedplate_grpc", ("bedplate_platform",), "grpc", "bedplate, gRPC door, everything on"),
     Row("grpc_interceptor_chain", ("grpc_interceptor_chain",), "grpc", "grpc.aio, separate interceptors"),
     Row("fastapi_stub", ("grpc_aio_bare", "fastapi_stub"), "http", "FastAPI in front of grpc.aio"),
+    Row("fastapi_alone", ("fastapi_alone",), "http", "FastAPI and pydantic, no gRPC"),
+    Row(
+        "go_gateway",
+        ("grpc_aio_checked", "go:gateway"),
+        "http",
+        "grpc-gateway (Go) in front of grpc.aio",
+        tool="go",
+    ),
+    Row(
+        "envoy_gateway",
+        ("grpc_aio_checked", "envoy_gateway"),
+        "http",
+        "Envoy's transcoder in front of grpc.aio",
+        tool="envoy",
+    ),
+    Row("go_all", ("go:all",), "http", "grpc-gateway and a Go service in one process", tool="go"),
     Row("bedplate_http", ("bedplate_platform",), "http", "bedplate, HTTP door, everything on", port=1),
 )
 
@@ -70,19 +89,24 @@ class Running:
 
     @classmethod
     def start(cls, row: Row) -> "Running":
-        """Start the row's processes and wait until each has told its ports."""
+        """Start the row's processes and wait until each has told its ports.
+
+        Raises:
+            Missing: A tool is not there.
+        """
+        environment = _environment(row)
         running = cls(row, folder=tempfile.TemporaryDirectory(prefix="bedplate-bench-"))
         ports: list[str] = []
         for module in row.servers:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.bench.servers.{module}", *ports],
+                [*_command(module), *ports],
                 cwd=contract.ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=(Path(running.folder.name) / f"{module}.log").open("w"),
                 text=True,
                 preexec_fn=_pin,
-                env=os.environ | {"BENCH_DIR": running.folder.name, "BENCH_REFUSES": row.refuses},
+                env=environment | {"BENCH_DIR": running.folder.name},
             )
             running.processes.append(process)
             assert process.stdout is not None
@@ -94,7 +118,7 @@ class Running:
         return running
 
     def cpu_s(self) -> float:
-        """CPU time that all threads of all processes have used, seconds."""
+        """CPU time that all threads of all processes and their children have used, seconds."""
         return sum(_cpu_ns(process.pid) for process in self.processes) / 1e9
 
     def stop(self) -> None:
@@ -115,11 +139,27 @@ def _pin() -> None:
         os.sched_setaffinity(0, {SERVER_CPU})
 
 
+def _command(server: str) -> list[str]:
+    kind, _, program = server.rpartition(":")
+    if kind == "go":
+        return [str(tools.go_program(program))]
+    return [sys.executable, "-m", f"tests.bench.servers.{server}"]
+
+
+def _environment(row: Row) -> dict[str, str]:
+    # One thread at a time, as Python has it: all servers have one core anyway.
+    further = {"BENCH_REFUSES": row.refuses, "BENCH_KEY": KEY, "GOMAXPROCS": "1"}
+    if row.tool == "envoy":
+        further["BENCH_ENVOY"] = str(tools.envoy())
+    return os.environ | further
+
+
 def _cpu_ns(pid: int) -> int:
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
             total += int((task / "schedstat").read_text().split()[0])
+            total += sum(_cpu_ns(int(child)) for child in (task / "children").read_text().split())
         except FileNotFoundError:  # the thread ended between the listing and the reading
             continue
     return total

@@ -29,10 +29,10 @@ def handlers(behaviour: Any = charge) -> grpc.GenericRpcHandler:
     )
 
 
-async def start(interceptors: tuple[Any, ...] = ()) -> int:
+async def start(interceptors: tuple[Any, ...] = (), behaviour: Any = charge) -> int:
     """Serve on a free port."""
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((handlers(),))
+    server.add_generic_rpc_handlers((handlers(behaviour),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     ALIVE.append(server)
