@@ -105,6 +105,19 @@ FILE = add_file(
     + _method("PartnerThing", 'get: "/v1/partner"', "visibility: VISIBILITY_PARTNER")
     + _method("InnerThing", 'get: "/v1/inner"', "visibility: VISIBILITY_INTERNAL")
     + _method("Unbound", "")
+    + _method(
+        "PageThing",
+        'post: "/v1/pages/{name}" body: "*"',
+        'http { cors { origins: ["https://shop.example.com", "http://localhost:3000"] credentials: true '
+        "max_age { seconds: 60 } } }",
+    )
+    + _method("GetPage", 'get: "/v1/pages/{name}"', 'http { cors { origins: "*" } } auth { anonymous: true }')
+    + _method("DropPage", 'delete: "/v1/pages/{name}"')
+    + _method(
+        "AnyPage",
+        'custom { kind: "*" path: "/v1/anypages/{name}" } body: "*"',
+        'http { cors { origins: "*" } }',
+    )
     + _method("StreamThings", 'get: "/v1/stream"', kind="server_streaming: true")
     + "}\n"
 )

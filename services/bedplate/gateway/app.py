@@ -102,6 +102,8 @@ class Gateway:
             if http_method in ("GET", "HEAD"):
                 return own()
             return self._other_method(request, frozenset({"GET"}))
+        if http_method == "OPTIONS" and "access-control-request-method" in request.headers:
+            return self._preflight(request, request.headers["access-control-request-method"])
         found = self._routes.match(http_method, request.path)
         if http_method == "HEAD" and not isinstance(found, Match) and "GET" in found:
             got = self._routes.match("GET", request.path)
@@ -124,8 +126,7 @@ class Gateway:
         methods = {*allow, "OPTIONS"} | ({"HEAD"} if "GET" in allow else set())
         listed = ", ".join(sorted(methods))
         if request.method == "OPTIONS":
-            fields = [("allow", listed), ("cache-control", "no-store"), *self._preflight(request)]
-            return Response(204, header_lines(fields), b"")
+            return Response(204, header_lines([("allow", listed), ("cache-control", "no-store")]), b"")
         refusal = Refusal(
             Kind.UNSUPPORTED,
             "HTTP_METHOD_NOT_ALLOWED",
@@ -133,13 +134,14 @@ class Gateway:
         )
         return self.refuse(request, refusal, peer=request.peer, fields=[("allow", listed)])
 
-    def _preflight(self, request: Request) -> Iterator[tuple[str, str]]:
-        """What a browser is told that asks whether a page may make another request to this path."""
-        found = self._routes.match(request.headers.get("access-control-request-method", ""), request.path)
-        if isinstance(found, Match):
-            endpoint: Endpoint = found.route.target
-            for hook in endpoint.preflights:
-                yield from hook(request)
+    def _preflight(self, request: Request, wanted: str) -> Response:
+        """What a browser is told that asks if a page may make another request; it is never that request."""
+        found = self._routes.match("GET" if wanted == "HEAD" else wanted, request.path)
+        if not isinstance(found, Match):
+            return self._other_method(request, found)
+        hooks = found.route.target.preflights
+        fields = [("cache-control", "no-store"), *(field for hook in hooks for field in hook(request))]
+        return Response(204, header_lines(fields), b"")
 
     async def respond(self, request: Request) -> Response:
         """Run the call that a request is for; `open` found it and the body is in.
@@ -305,12 +307,7 @@ def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> 
 
 def page(content_type: str, body: bytes, *, status: int = 200, fields: Mapping[str, str] = {}) -> Response:
     """A response that is no call's."""
-    headers = {
-        "content-type": content_type,
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-        **fields,
-    }
+    headers = {"content-type": content_type, "cache-control": "no-store", **fields}
     return Response(status, header_lines(headers.items()), body)
 
 

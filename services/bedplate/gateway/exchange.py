@@ -104,9 +104,10 @@ class Request:
 
 
 class Response:
-    """One HTTP response; the door adds the status line, Date, Content-Length and Connection.
+    """One HTTP response; the door adds the status line, what all responses say, and what frames it.
 
     Attributes:
+        own_policy: Whether it has a `content-security-policy` of its own.
         status: The HTTP status code.
         fields: Header lines, each ending with CRLF.
         body: The body; a door leaves it out for HEAD and keeps its length.
@@ -114,6 +115,8 @@ class Response:
     """
 
     __slots__ = ("body", "fields", "message", "status")
+
+    own_policy = False
 
     def __init__(self, status: int, fields: bytes, body: bytes, message: Message | None = None) -> None:
         self.status = status
@@ -140,6 +143,14 @@ class Response:
             if line.startswith(begin):
                 return line[len(begin) :].decode("latin-1")
         return ""
+
+
+class PageResponse(Response):
+    """A page for people, which says itself what it loads."""
+
+    __slots__ = ()
+
+    own_policy = True
 
 
 class Sink(Protocol):

@@ -24,12 +24,12 @@ _RESPONSE_HEADER = re.compile(
     r"|deprecation|sunset"
 )
 _RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
-_OWN_HEADERS = frozenset({"x-content-type-options", "x-request-id", "x-trace-id"})
-
-JSON_LINES = (
-    "content-type: application/json\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+_OWN_HEADERS = frozenset(
+    {"x-content-type-options", "x-frame-options", "x-request-id", "x-trace-id", "x-xss-protection"}
 )
-KEPT_LINES = "content-type: application/json\r\nx-content-type-options: nosniff\r\n"
+
+JSON_LINES = "content-type: application/json\r\ncache-control: no-store\r\n"
+KEPT_LINES = "content-type: application/json\r\n"
 
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:

@@ -93,12 +93,7 @@ def problem(
         "reason": failure.reason,
         "domain": found.domain,
     }
-    headers = [
-        ("content-type", PROBLEM_TYPE),
-        ("cache-control", "no-store"),
-        ("x-content-type-options", "nosniff"),
-        *fields,
-    ]
+    headers = [("content-type", PROBLEM_TYPE), ("cache-control", "no-store"), *fields]
     if found.metadata:
         document["metadata"] = found.metadata
     if found.violations:

@@ -7,7 +7,8 @@ from importlib.resources import files
 import orjson
 from google.protobuf.descriptor import MethodDescriptor
 
-from bedplate.gateway.exchange import Response, header_lines
+from bedplate.contract.policy import MethodPolicy, resolve
+from bedplate.gateway.exchange import PageResponse, Response, header_lines
 from bedplate.gateway.openapi import document
 
 # Nothing comes from elsewhere, no script is inline, and the page calls only
@@ -27,15 +28,21 @@ _FILES = {
 }
 
 
-def pages(methods: Iterable[MethodDescriptor]) -> Mapping[str, Callable[[], Response]]:
+def pages(
+    methods: Iterable[MethodDescriptor], *, policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve
+) -> Mapping[str, Callable[[], Response]]:
     """What answers GET, by path: the OpenAPI document of these methods and the page that shows it.
 
     The document is made now; the viewer is read at the first request for it.
 
+    Args:
+        methods: The methods.
+        policy_of: Finds their policies.
+
     Raises:
         PolicyError: A policy or an http rule contradicts itself.
     """
-    described = _response("application/json", orjson.dumps(document(methods)), keep=False)
+    described = _response("application/json", orjson.dumps(document(methods, policy_of=policy_of)), keep=False)
     found: dict[str, Callable[[], Response]] = {"/openapi.json": lambda: described}
     for path in _FILES:
         found[path] = _reader(path)
@@ -57,9 +64,8 @@ def _response(content_type: str, body: bytes, *, keep: bool) -> Response:
     headers = [
         ("content-type", content_type),
         ("cache-control", "public, max-age=31536000, immutable" if keep else "no-cache"),
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
     ]
     if content_type.startswith("text/html"):
         headers.append(("content-security-policy", SECURITY_POLICY))
+        return PageResponse(200, header_lines(headers), body)
     return Response(200, header_lines(headers), body)

@@ -19,7 +19,8 @@ from bedplate.gateway.beside.order import FEATURES
 from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
-from bedplate.transport.http_connection import DateLine, HttpConnection, last_words
+from bedplate.transport.http_connection import HttpConnection, last_words
+from bedplate.transport.http_more import MoreLines
 from bedplate.transport.http_tls import TlsListener
 from bedplate.transport.tls import TlsFiles
 
@@ -69,7 +70,7 @@ class HttpDoor:
         loop: The event loop, once it was started.
         ready: Whether the process wants new callers; while not, every response
             asks its caller to connect elsewhere.
-        date: The Date header line of now.
+        more: Header lines that every response ends with.
         held: Bytes of request bodies that all connections hold.
     """
 
@@ -106,7 +107,7 @@ class HttpDoor:
             features=FEATURES,
         )
         self.ready = ready
-        self.date = DateLine()
+        self.more = MoreLines(settings)
         self.address = ""
         files = TlsFiles.from_settings(settings)
         self._tls = TlsListener(self, files) if files else None
@@ -203,7 +204,8 @@ class HttpDoor:
             "The server has as many connections as it may; call again later, or use one for many requests.",
             retry_after_s=1.0,
         )
-        return last_words(self.gateway.refuse(None, refusal), self.date())
+        response = self.gateway.refuse(None, refusal)
+        return last_words(response, self.more(response))
 
     def reserve(self, size: int) -> bool:
         """Ask for room for bytes of a body; False: there is none."""

@@ -8,7 +8,6 @@ to take its response, and for a closed connection to be gone. The door looks at
 import asyncio
 import math
 import time
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +216,7 @@ class HttpConnection(asyncio.Protocol):
             return
         close = self._closes(arrival, reader)
         body = response.body
-        head = [_STATUS_LINES[response.status], response.fields, self._door.date()]
+        head = [_STATUS_LINES[response.status], response.fields, self._door.more(response)]
         if response.status not in (204, 304):
             head.append(b"content-length: %d\r\n" % len(body))
         head.append(_CLOSE if close else b"\r\n")
@@ -243,7 +242,7 @@ class HttpConnection(asyncio.Protocol):
         close = self._closes(arrival, reader) or not arrival.chunked
         coding = b"transfer-encoding: chunked\r\n" if arrival.chunked else b""
         end = _CLOSE if close else b"\r\n"
-        head = (_STATUS_LINES[response.status], response.fields, self._door.date(), coding, end)
+        head = (_STATUS_LINES[response.status], response.fields, self._door.more(response), coding, end)
         transport.write(b"".join(head))
         return close
 
@@ -322,26 +321,10 @@ class Pieces:
         self._connection.abort()
 
 
-class DateLine:
-    """The Date header, made once a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._line = b""
-
-    def __call__(self) -> bytes:
-        """The line of now."""
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
-        return self._line
-
-
-def last_words(response: Response, date: bytes) -> bytes:
-    """A response as the only one of its connection."""
+def last_words(response: Response, more: bytes) -> bytes:
+    """A response as the only one of its connection; `more` is what the door adds to all."""
     length = b"content-length: %d\r\n" % len(response.body)
-    return b"".join((_STATUS_LINES[response.status], response.fields, date, length, _CLOSE, response.body))
+    return b"".join((_STATUS_LINES[response.status], response.fields, more, length, _CLOSE, response.body))
 
 
 def _peer(address: object) -> str:

@@ -1,6 +1,6 @@
 """The features of the gateway in the order in which their hooks run."""
 
-from bedplate.gateway.beside import conditional, created, idempotency, links, patch, prefer, streams
+from bedplate.gateway.beside import conditional, cors, created, idempotency, links, patch, prefer, streams
 from bedplate.gateway.endpoint import CompileFeature
 
 FEATURES: tuple[CompileFeature, ...] = (
@@ -13,4 +13,5 @@ FEATURES: tuple[CompileFeature, ...] = (
     conditional.compile,
     links.compile,
     prefer.compile,
+    cors.compile,
 )

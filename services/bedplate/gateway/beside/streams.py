@@ -20,11 +20,11 @@ from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway import problem
-from bedplate.gateway.headers import call_lines
 from bedplate.gateway.codec.encode import encoder
 from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response, Sink, header_lines
+from bedplate.gateway.headers import call_lines
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure
 
@@ -282,7 +282,6 @@ class _Delivery:
             [
                 ("content-type", content_type),
                 ("cache-control", "no-store"),
-                ("x-content-type-options", "nosniff"),
                 ("x-accel-buffering", "no"),
             ]
         )
