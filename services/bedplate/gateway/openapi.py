@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,24 @@ Unknown fields and parameters are refused. Every failure is a problem \
 (RFC 9457) whose `reason` never changes its meaning."""
 
 
-def document(methods: Iterable[MethodDescriptor], docs: Mapping[str, str] | None = None) -> dict[str, Any]:
+def document(
+    methods: Iterable[MethodDescriptor],
+    docs: Mapping[str, str] | None = None,
+    *,
+    policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve,
+) -> dict[str, Any]:
     """The OpenAPI document of the methods that are unary, PUBLIC and have an http rule.
 
     Args:
         methods: The methods; those that are not public are left out.
         docs: Comments of the contract by full name; None: those that ship
             beside the messages, as far as they do.
+        policy_of: Finds the policies of methods.
 
     Raises:
         PolicyError: A policy or an http rule contradicts itself.
     """
-    listed = [(method, resolve(method)) for method in methods]
+    listed = [(method, policy_of(method)) for method in methods]
     public = [(method, policy) for method, policy in listed if _is_public(method, policy)]
     services = list(dict.fromkeys(method.containing_service for method, _ in public))
     if docs is None:
