@@ -144,6 +144,7 @@ class Settings(BaseSettings):
     http_idle_s: float = Field(60.0, gt=0, le=600)  # keep-alive without a request
     http_connections: int = Field(1000, ge=1)
     http_header_bytes: int = Field(32 * 1024, ge=1024, le=1024 * 1024)
+    http_compress_bytes: int = Field(1024, ge=0)  # answers from this size on are compressed; 0: none are
 
     database_pool: int = Field(0, ge=0, le=256)  # 0: 2 x cores on PostgreSQL
     database_queue: int = Field(256, ge=1, le=100_000)  # units of work that wait for a slot

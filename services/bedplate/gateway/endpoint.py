@@ -125,9 +125,13 @@ class Endpoint:
         self.decode = self._decode if self._bodies or self._fills else self.plan.decode
 
     def _decode(self, request: Request) -> Message:
-        for hook in self._bodies:
-            hook(request)
-        message = self.plan.decode(request)
+        sent = request.body
+        try:
+            for hook in self._bodies:
+                hook(request)
+            message = self.plan.decode(request)
+        finally:
+            request.body = sent  # the door counts what came in, and what a hook made of it may go
         for fill in self._fills:
             fill(request, message)
         return message

@@ -33,6 +33,19 @@ HEADERS_READ = frozenset(
     }
 )
 
+# Those that are lists: in several lines they are one (RFC 9110, 5.3). Any other stands once.
+HEADERS_LISTED = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "access-control-request-headers",
+        "content-encoding",
+        "if-match",
+        "if-none-match",
+        "prefer",
+    }
+)
+
 _NOTHING: dict[str, Any] = {}
 
 

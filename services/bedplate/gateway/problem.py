@@ -106,8 +106,6 @@ def problem(
     if trace_id:
         document["trace_id"] = trace_id
     document["details"] = found.all
-    if status == 415:
-        headers.append(("accept", "application/json"))
     if status == 401:
         headers.append(("www-authenticate", _challenge(failure.reason, found.metadata)))
     return Response(status, header_lines(headers), orjson.dumps(document))

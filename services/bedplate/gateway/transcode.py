@@ -34,8 +34,6 @@ PARAMETERS_MAX = 1_000
 # 100 deep.
 STEPS_MAX = 32
 
-_CONTENT_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class _Field:
@@ -191,8 +189,7 @@ class Plan:
         """The method's request message; this is the call's `decode`.
 
         Raises:
-            Refusal: INVALID_REQUEST, MALFORMED_REQUEST, HTTP_MALFORMED or
-                CONTENT_TYPE_UNSUPPORTED.
+            Refusal: INVALID_REQUEST, MALFORMED_REQUEST or HTTP_MALFORMED.
         """
         message = self._class(**self._from_body(request)) if request.body else self._class()
         for variable, text in zip(self._variables, request.values, strict=True):
@@ -205,7 +202,6 @@ class Plan:
         if self._convert is None:
             sentence = "This call takes no body; leave it out."
             raise refusal([Violation("", sentence, "http.no_body")])
-        check_content_type(request.headers)
         value = self._parse(request.body)
         try:
             self._check_taken(value)
@@ -349,24 +345,3 @@ def _pairs(query: str) -> Iterator[tuple[str, str]]:
 
 def _unescape(text: str) -> str:
     return unescape(text.replace("+", " ") if "+" in text else text)
-
-
-def check_content_type(headers: dict[str, str]) -> None:
-    """Refuse a body that is not plain JSON in UTF-8.
-
-    Raises:
-        Refusal: CONTENT_TYPE_UNSUPPORTED.
-    """
-    content_type = headers.get("content-type", "")
-    if content_type != "application/json" and not _CONTENT_TYPE.fullmatch(content_type):
-        raise Refusal(
-            Kind.INVALID,
-            "CONTENT_TYPE_UNSUPPORTED",
-            "The body must be JSON in UTF-8; send `content-type: application/json`.",
-        )
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(
-            Kind.INVALID,
-            "CONTENT_TYPE_UNSUPPORTED",
-            "The body is compressed and may not be; send it without `content-encoding`.",
-        )

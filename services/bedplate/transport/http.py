@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import reference
 from bedplate.gateway.app import Gateway
-from bedplate.gateway.beside.order import FEATURES
+from bedplate.gateway.beside.order import features
 from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
@@ -104,7 +104,7 @@ class HttpDoor:
             telemetry,
             ready=ready,
             pages=reference.pages(method.descriptor for method in methods.values()),
-            features=FEATURES,
+            features=features(settings),
         )
         self.ready = ready
         self.more = MoreLines(settings)

@@ -16,7 +16,7 @@ import httptools
 
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.app import Gateway
-from bedplate.gateway.exchange import HEADERS_READ, Request, Response
+from bedplate.gateway.exchange import HEADERS_LISTED, HEADERS_READ, Request, Response
 from bedplate.settings import Settings
 
 HEADERS_MAX = 100
@@ -212,9 +212,12 @@ class Reader:
         known = _KNOWN.get(name.lower())
         if known is None:
             return
+        text = value.decode("latin-1").strip(" \t")
         if known in self._headers:
-            self._malformed(f"The header {known} stands twice; send it once.")
-        self._headers[known] = value.decode("latin-1").strip(" \t")
+            if known not in HEADERS_LISTED:
+                self._malformed(f"The header {known} stands twice; send it once.")
+            text = f"{self._headers[known]}, {text}"
+        self._headers[known] = text
 
     def on_headers_complete(self) -> None:
         """The head is in: find what it is for, and how large a body may follow."""

@@ -1,9 +1,25 @@
 """The features of the gateway in the order in which their hooks run."""
 
-from bedplate.gateway.beside import conditional, cors, created, idempotency, links, patch, prefer, streams
+from bedplate.gateway.beside import (
+    compress,
+    conditional,
+    cors,
+    created,
+    idempotency,
+    inflate,
+    links,
+    negotiate,
+    patch,
+    prefer,
+    streams,
+)
 from bedplate.gateway.endpoint import CompileFeature
+from bedplate.settings import Settings
 
 FEATURES: tuple[CompileFeature, ...] = (
+    # Read what came in.
+    negotiate.compile,
+    inflate.compile,
     streams.compile,
     # Fill the request.
     patch.compile,
@@ -15,3 +31,8 @@ FEATURES: tuple[CompileFeature, ...] = (
     prefer.compile,
     cors.compile,
 )
+
+
+def features(settings: Settings) -> tuple[CompileFeature, ...]:
+    """All of them, as a deployment wants them; what is compressed is all that the others made."""
+    return (*FEATURES, compress.of(settings.http_compress_bytes))
