@@ -55,7 +55,11 @@ run: $(VENV)/.server ## Start the whole platform: HTTP on 127.0.0.1:8080, gRPC o
 test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest -n 2 -m "not soak" $(ARGS)
 
-soak: $(VENV)/.dev ## Run the tests that take minutes
+$(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
+	$(call install,$(VENV),requirements/fuzz.txt)
+	@touch $@
+
+soak: $(VENV)/.fuzz ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)
 
 lint: $(VENV)/.dev ## Format check, linters, types, layers, contracts
@@ -110,7 +114,7 @@ load: $(VENV)/.dev ## Draw what a server does under more load than it can do, in
 	@$(BIN)/python -m tests.load $(ARGS)
 
 lock: $(VENV)/.dev ## Write requirements/*.txt anew from requirements/*.in
-	@for f in bootstrap generate server dev bench; do \
+	@for f in bootstrap generate server dev bench fuzz; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 

@@ -1,0 +1,144 @@
+"""What bytes from outside reach: functions of bytes that fail when anything but a refusal comes out."""
+
+import time
+from collections.abc import Callable
+
+from bedplate.contract.policy import PolicyError
+from bedplate.errors import Refusal
+from bedplate.gateway import routes
+from bedplate.gateway.codec.decode import decoder
+from bedplate.gateway.codec.encode import encode_message
+from bedplate.gateway.endpoint import Endpoint
+from bedplate.gateway.exchange import Request, Response
+from bedplate.pipeline.stage import OpenGate
+from bedplate.settings import Settings
+from bedplate.telemetry.logs import LogWriter
+from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport.http_reader import Reader, Stop
+from tests.gateway import shop
+from tests.gateway.everything import Everything
+from tests.gateway.http_door import Log
+
+# Nothing that is as short as what is tried here may take longer. Seconds.
+PATIENCE_S = 5.0
+
+_decode = decoder(Everything)
+
+
+def codec(data: bytes) -> None:
+    """A JSON document becomes a message that is written and read as the same one, or is refused."""
+    try:
+        message = _decode(data)
+    except Refusal:
+        return
+    try:
+        written = encode_message(message)
+    except ValueError:  # an Any of a type whose value has no JSON form
+        return
+    assert _decode(written).SerializeToString(deterministic=True) == message.SerializeToString(
+        deterministic=True
+    )
+
+
+def template(data: bytes) -> None:
+    """A path template is read or refused."""
+    try:
+        routes.parse(data.decode("latin-1"))
+    except PolicyError:
+        return
+
+
+class _Shop:
+    """The shop's gateway, without a door."""
+
+    def __init__(self) -> None:
+        from bedplate.gateway.app import Gateway
+        from bedplate.gateway.beside.order import FEATURES
+
+        telemetry = Telemetry(log=LogWriter(Log()))
+        settings = Settings()
+        methods = shop.methods(shop.Handlers(), telemetry, settings, OpenGate())
+        self.settings = settings
+        self.gateway = Gateway(methods.values(), telemetry, ready=lambda: True, features=FEATURES)
+
+    def decode(self, request: Request) -> None:
+        found = self.gateway.open(request)
+        if isinstance(found, Response):
+            assert found.status < 500, found.body
+            return
+        endpoint: Endpoint = request.target
+        try:
+            endpoint.decode(request)
+        except Refusal:
+            return
+
+
+_shop: _Shop | None = None
+
+
+def _the_shop() -> _Shop:
+    global _shop
+    _shop = _shop or _Shop()
+    return _shop
+
+
+def _request(method: str, path: str, query: str, headers: dict[str, str]) -> Request:
+    return Request(method, path, query, headers, peer="ipv4:127.0.0.1:1", started=time.monotonic())
+
+
+def path(data: bytes) -> None:
+    """A path finds a route or none."""
+    text = data.decode("latin-1")
+    _the_shop().decode(_request("GET", f"/{text}", "", {}))
+    _the_shop().decode(_request("GET", f"/v1/files/{text}", "", {}))
+
+
+def query(data: bytes) -> None:
+    """A query is taken or refused."""
+    _the_shop().decode(_request("GET", "/v1/things", data.decode("latin-1"), {}))
+
+
+def body(data: bytes) -> None:
+    """A body is taken or refused, whole and as a field."""
+    for method, target in (
+        ("POST", "/v1/things/a:mark"),
+        ("PUT", "/v1/things/a/part"),
+        ("PATCH", "/v1/racks/1/parts/2"),
+    ):
+        request = _request(method, target, "", {"content-type": "application/json"})
+        request.body = data
+        _the_shop().decode(request)
+
+
+def headers(data: bytes) -> None:
+    """Headers are taken or refused: the first line is a name, the rest its value."""
+    name, _, value = data.decode("latin-1").partition("\n")
+    value = "".join(c for c in value if c >= " ")
+    request = _request("POST", "/v1/things", "", {name: value, "content-type": "application/json"})
+    request.body = b"{}"
+    _the_shop().decode(request)
+
+
+def http(data: bytes) -> None:
+    """Bytes of a connection become requests, or end it."""
+    it = _the_shop()
+    reader = Reader(
+        it.gateway, it.settings, peer="ipv4:127.0.0.1:1", reserve=lambda size: True, proceed=lambda: None
+    )
+    try:
+        for start in range(0, len(data), 61):
+            reader.feed(data[start : start + 61])
+    except Stop as stop:
+        if stop.response.status not in (400, 404, 405, 408, 413, 417, 431, 501, 503, 505):
+            raise
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "codec": codec,
+    "template": template,
+    "path": path,
+    "query": query,
+    "body": body,
+    "headers": headers,
+    "http": http,
+}
