@@ -8,6 +8,7 @@ import pytest
 COMMANDS = [
     ("up",),
     ("serve",),
+    ("gateway",),
     ("migrate",),
     ("call",),
     ("why",),

@@ -91,12 +91,15 @@ def _known(error: BaseException) -> Stop | None:
     from bedplate.auth.key_format import KeyFileError
     from bedplate.contract.policy import PolicyError
     from bedplate.data.lock import InUseError
+    from bedplate.gateway.elsewhere.descriptors import DescriptorError
+    from bedplate.gateway.elsewhere.upstream import UpstreamError
     from bedplate.project import ProjectError
     from bedplate.services.registry import UnknownServiceError
     from bedplate.settings import SettingsError
     from bedplate.transport.tls import TlsError
 
-    if isinstance(error, (SettingsError, KeyFileError, PolicyError, ProjectError, TlsError)):
+    configured = (SettingsError, KeyFileError, PolicyError, ProjectError, TlsError, DescriptorError)
+    if isinstance(error, (*configured, UpstreamError)):
         return Stop(Exit.CONFIGURATION, *str(error).splitlines())
     if isinstance(error, UnknownServiceError):
         return Stop(Exit.USAGE, str(error))

@@ -16,6 +16,7 @@ from bedplate.cli import (
     call,
     check,
     fault,
+    gateway,
     generate,
     key,
     ledger,
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command("gateway", epilog=gateway.EXAMPLES)(gateway.gateway)
 app.command("migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command("call", epilog=call.EXAMPLES)(call.call)
 app.command("why", epilog=why.EXAMPLES)(why.why)
@@ -84,7 +86,7 @@ def version() -> None:
 def main() -> None:
     """Run the command; the entry point of the distribution."""
     tune()
-    if sys.argv[1:2] in (["up"], ["serve"]):
+    if sys.argv[1:2] in (["up"], ["serve"], ["gateway"]):
         # Until the server itself listens to them, there is nothing to finish.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)

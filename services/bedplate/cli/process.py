@@ -8,6 +8,7 @@ from bedplate.cli.exits import Exit, Stop
 
 if TYPE_CHECKING:
     from bedplate.server.app import App
+    from bedplate.server.edge import Edge
     from bedplate.settings import Settings
 
 
@@ -39,6 +40,34 @@ def run_services(settings: "Settings", names: Sequence[str], *, on_ready: "Calla
         raise Stop(Exit.CONFIGURATION, _with_place(str(error))) from error
     except OSError as error:
         stop = _explain_address(error, settings)
+        if stop is None:
+            raise
+        raise stop from error
+
+
+def run_edge(edge: "Edge", *, on_ready: Callable[[], None]) -> int:
+    """Run a gateway process until a signal says stop; SIGHUP has it read its contracts again.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Stop: Its address is taken or not ours.
+        Exception: As `Edge.start` says.
+    """
+    import asyncio
+    import signal
+
+    from bedplate.server.lifecycle import run
+
+    def begin() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, edge.reload)
+        on_ready()
+
+    try:
+        return run(edge, on_ready=begin)
+    except OSError as error:
+        stop = _explain_address(error, edge.settings)
         if stop is None:
             raise
         raise stop from error

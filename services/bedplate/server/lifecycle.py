@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import uvloop
 
@@ -15,9 +15,6 @@ from bedplate.pipeline.stage import Gate
 from bedplate.pipeline.stages.drain import RETRY_AFTER_S
 from bedplate.telemetry.logs import BridgeHandler, LogWriter
 from bedplate.telemetry.recorder import Telemetry
-
-if TYPE_CHECKING:
-    from bedplate.server.app import App
 
 # With nothing in flight and no new call for this long, whoever called last has
 # been told or has gone, and there is nobody left to refuse. It is longer than
@@ -35,6 +32,32 @@ class Door(Protocol):
 
     async def stop(self, grace_s: float) -> None:
         """Stop; called again with a shorter grace, it stops sooner."""
+        ...
+
+
+class Running(Protocol):
+    """What can be run as a process; `server.app.App` is one.
+
+    Attributes:
+        telemetry: Where it logs.
+    """
+
+    telemetry: Telemetry
+
+    async def start(self) -> None:
+        """Open everything and take calls."""
+        ...
+
+    async def stop(self) -> None:
+        """Drain, and close everything."""
+        ...
+
+    def hurry(self) -> None:
+        """Cut every wait of `stop` short."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait until it has ended, which it does by itself only when it broke."""
         ...
 
 
@@ -95,7 +118,7 @@ class Drain:
         return False
 
 
-def run(app: "App", *, on_ready: Callable[[], None] = lambda: None) -> int:
+def run(app: Running, *, on_ready: Callable[[], None] = lambda: None) -> int:
     """Run a process until SIGINT or SIGTERM; a second signal stops it hard.
 
     Args:
@@ -112,7 +135,7 @@ def run(app: "App", *, on_ready: Callable[[], None] = lambda: None) -> int:
         return runner.run(_serve(app, on_ready))
 
 
-async def _serve(app: "App", on_ready: Callable[[], None]) -> int:
+async def _serve(app: Running, on_ready: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
     log = app.telemetry.log
     told = asyncio.Event()

@@ -48,6 +48,12 @@ def nullable_field(descriptor: FieldDescriptor) -> Convert:
     return nullable
 
 
+def forget() -> None:
+    """Keep no plan any more: those of contracts that are gone hold the contracts."""
+    with _Builder._lock:
+        _Builder._kept.clear()
+
+
 # What a field's plan holds: its name, the type whose values need no
 # converting, how others are converted, and what null means (None: unset).
 _Field = tuple[str, type, Convert, Anything]

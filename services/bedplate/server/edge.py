@@ -1,0 +1,339 @@
+"""The gateway as a process of its own, in front of a gRPC server that runs elsewhere."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bedplate.auth.principal import Principal
+from bedplate.client.channel import SWAP_GRACE_S
+from bedplate.contract.policy import PolicyError
+from bedplate.errors import Kind, Refusal
+from bedplate.gateway import reference
+from bedplate.gateway.app import Gateway, is_served
+from bedplate.gateway.beside.order import FEATURES
+from bedplate.gateway.elsewhere import forwarded
+from bedplate.gateway.elsewhere.descriptors import Contracts, DescriptorError, read_files
+from bedplate.gateway.elsewhere.forget import forget
+from bedplate.gateway.elsewhere.method import methods_of
+from bedplate.gateway.elsewhere.reflected import read_reflection
+from bedplate.gateway.elsewhere.upstream import Line, Target, Watch
+from bedplate.pipeline.stage import OpenGate, Parts
+from bedplate.policy.file import check_targets, settings_layers
+from bedplate.server.lifecycle import Drain
+from bedplate.server.parts import make_load, make_quota
+from bedplate.settings import Settings
+from bedplate.telemetry.logs import LogWriter
+from bedplate.telemetry.recorder import Telemetry
+from bedplate.telemetry.spans import open_spans
+from bedplate.transport.http import HttpDoor
+
+# How often the files of contracts are looked at, seconds; a server is asked less often.
+LOOK_EVERY_S = 1.0
+ASK_EVERY_S = 30.0
+
+
+class Source(Protocol):
+    """Where contracts come from.
+
+    Attributes:
+        every_s: How often to look whether there are others, seconds.
+    """
+
+    every_s: float
+
+    def changed(self) -> bool:
+        """Whether it is worth to read again."""
+        ...
+
+    async def read(self) -> Contracts:
+        """The contracts as they are now.
+
+        Raises:
+            DescriptorError: They cannot be read.
+        """
+        ...
+
+
+class Files:
+    """Contracts in files of descriptor sets."""
+
+    def __init__(self, paths: list[Path], *, every_s: float = LOOK_EVERY_S) -> None:
+        self.every_s = every_s
+        self._paths = paths
+        self._stamps = self._look()
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        return [_stamp(path) for path in self._paths]
+
+    def changed(self) -> bool:
+        """Whether a file is another one, or has other bytes, than at the last look."""
+        before, self._stamps = self._stamps, self._look()
+        return before != self._stamps
+
+    async def read(self) -> Contracts:
+        """See `Source.read`."""
+        return await asyncio.to_thread(read_files, self._paths)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+class Reflected:
+    """Contracts that the server tells by itself."""
+
+    def __init__(self, target: Target, *, every_s: float = ASK_EVERY_S) -> None:
+        self.every_s = every_s
+        self._target = target
+
+    def changed(self) -> bool:
+        """Nobody knows without asking."""
+        return True
+
+    async def read(self) -> Contracts:
+        """See `Source.read`."""
+        line = Line(self._target)
+        try:
+            return await read_reflection(line.current(), target=self._target.name)
+        finally:
+            await line.close()
+
+
+@dataclass(slots=True)
+class _Generation:
+    """What is made of one reading of the contracts."""
+
+    gateway: Gateway
+    line: Line
+    digest: bytes
+    routes: int
+
+
+class _Nobody:
+    """Knows no credential: none is looked at here."""
+
+    def authenticate(self, credential: str) -> Principal:
+        """Refuse; no stage asks."""
+        raise Refusal(Kind.UNKNOWN_CALLER, "CREDENTIAL_INVALID", "The server behind knows credentials.")
+
+
+class Edge:
+    """A gateway process: `await start()`, and `await stop()` when it is to end.
+
+    Attributes:
+        settings: What the operator decided.
+        telemetry: What calls are recorded with.
+        ready: True while new calls are welcome, as far as this process is asked.
+    """
+
+    def __init__(
+        self, settings: Settings, target: Target, source: Source, *, log: LogWriter | None = None
+    ) -> None:
+        """Prepare a process; nothing is opened yet.
+
+        Args:
+            settings: What the operator decided.
+            target: The server behind.
+            source: Where its contracts come from.
+            log: Where log lines go; None: where the settings say. It is closed at the end.
+        """
+        self.settings = settings
+        self.telemetry = Telemetry(
+            log=log or LogWriter.open(settings.log_file), trace_ratio=settings.trace_ratio
+        )
+        self.ready = False
+        self._target = target
+        self._source = source
+        self._gate = OpenGate()
+        self._drain = Drain(self._gate, self.telemetry)
+        self._opened = AsyncExitStack()
+        self._parts: Parts
+        self._generation: _Generation
+        self._door: HttpDoor | None = None
+        self._watch: Watch | None = None
+        self._reading = asyncio.Lock()
+        self._asked = asyncio.Event()
+        self._stopping: asyncio.Future[None] | None = None
+        self._retired: set[asyncio.Future[None]] = set()
+
+    @property
+    def http_address(self) -> str:
+        """Where HTTP is answered, `host:port`."""
+        return self._door.address if self._door else ""
+
+    @property
+    def routes(self) -> int:
+        """How many methods have a route."""
+        return self._generation.routes
+
+    async def start(self) -> None:
+        """Read the contracts, and take calls; when something goes wrong, close what was opened.
+
+        Raises:
+            DescriptorError: The contracts cannot be read.
+            PolicyError: They cannot be served.
+            SettingsError: The process would talk plaintext to others.
+            TlsError, OSError: As they say.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _start(self) -> None:
+        settings, telemetry = self.settings, self.telemetry
+        self._opened.callback(telemetry.log.close)
+        settings.refuse_plaintext()
+        if settings.otlp_endpoint:
+            spans = telemetry.spans = open_spans(settings.otlp_endpoint)
+            self._opened.push_async_callback(asyncio.to_thread, spans.close)
+        parts = self._parts = Parts(
+            authenticator=_Nobody(),
+            settings=settings,
+            gate=self._gate,
+            registry=telemetry.registry,
+            load=make_load(settings, telemetry),
+            quota=make_quota(settings, telemetry),
+        )
+        self._opened.push_async_callback(parts.quota.close)
+        self._opened.callback(parts.load.watch().stop)
+        self._generation = await self._build(await self._source.read(), None)
+        self._opened.push_async_callback(self._close_lines)
+        watch = self._watch = Watch(lambda: self._generation.line, self._log_upstream)
+        self._door = HttpDoor({}, settings, telemetry, lambda: self.ready, gateway=self._generation.gateway)
+        await self._door.start()
+        watch.start()
+        self._opened.push_async_callback(watch.stop)
+        following = asyncio.ensure_future(self._follow())
+        self._opened.push_async_callback(_cancel, following)
+        self.ready = True
+
+    async def _build(self, contracts: Contracts, before: _Generation | None) -> _Generation:
+        """What serves these contracts; the line to the server is kept where it still fits."""
+        line = Line(self._target, contracts.services)
+        if before is not None and before.line.options == line.options:
+            await line.close()
+            line = before.line
+        try:
+            gateway, routes = await asyncio.to_thread(self._compile, contracts, line)
+        except BaseException:
+            if before is None or line is not before.line:
+                await line.close()
+            raise
+        return _Generation(gateway, line, contracts.digest, routes)
+
+    def _compile(self, contracts: Contracts, line: Line) -> tuple[Gateway, int]:
+        settings, telemetry = self.settings, self.telemetry
+        layers = settings_layers(settings)
+        check_targets(layers, {s.full_name: s.methods_by_name for s in contracts.services})
+        methods = methods_of(contracts, line, self._parts, telemetry, layers=layers)
+        policies = {method.descriptor: method.policy for method in methods.values()}
+        tls = settings.tls_certificate is not None or settings.tls_elsewhere
+        gateway = Gateway(
+            methods.values(),
+            telemetry,
+            ready=lambda: self.ready and self._watch is not None and self._watch.serving,
+            pages=reference.pages(policies, policy_of=policies.__getitem__),
+            features=(*FEATURES, forwarded.feature(tls=tls)),
+        )
+        return gateway, sum(is_served(method) for method in methods.values())
+
+    def _log_upstream(self, serving: bool) -> None:
+        message = "wants callers" if serving else "does not answer, or wants no callers"
+        level = "info" if serving else "warning"
+        self.telemetry.log.write(level, "upstream", {"target": self._target.name, "message": message})
+
+    # Contracts that change.
+
+    def reload(self) -> None:
+        """Read the contracts again soon, whether or not they seem to have changed."""
+        self._asked.set()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._source.every_s):
+                    await self._asked.wait()
+            except TimeoutError:
+                if not self._source.changed():
+                    continue
+            self._asked.clear()
+            await self.read_again()
+
+    async def read_again(self) -> bool:
+        """Read the contracts, and serve them if they are others; whether they are.
+
+        Calls that run end as they began. Contracts that cannot be served are
+        logged, and those that are served stay.
+        """
+        async with self._reading:
+            before = self._generation
+            try:
+                contracts = await self._source.read()
+                if contracts.digest == before.digest:
+                    return False
+                generation = await self._build(contracts, before)
+            except (DescriptorError, PolicyError) as error:
+                self._log_contracts("error", f"{error} The contracts before stay in force.")
+                return False
+            assert self._door is not None
+            self._generation, self._door.gateway = generation, generation.gateway
+            if before.line is not generation.line:
+                self._retire(before.line.close(SWAP_GRACE_S))
+            forget()
+            self._log_contracts("info", f"contracts are served anew: {generation.routes} methods")
+            return True
+
+    def _log_contracts(self, level: str, message: str) -> None:
+        self.telemetry.log.write(level, "contracts", {"message": message})
+
+    def _retire(self, closing: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(closing)
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+
+    # The end.
+
+    async def stop(self) -> None:
+        """Drain, and close everything; see `App.stop`."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopping)
+
+    def hurry(self) -> None:
+        """Cut every wait of `stop` short."""
+        self._drain.hurry()
+
+    async def ended(self) -> None:
+        """Never returns: nothing of it ends by itself."""
+        await asyncio.Event().wait()
+
+    async def _stop(self) -> None:
+        settings = self.settings
+        self.ready = False
+        if self._door is not None:
+            await self._drain.wait(settings.drain_wait_s)
+            await self._drain.refuse(settings.drain_refuse_s)
+            await self._drain.stop([self._door], settings.stop_grace_s)
+        await self._close()
+
+    async def _close(self) -> None:
+        await self._opened.aclose()
+
+    async def _close_lines(self) -> None:
+        for task in self._retired:
+            task.cancel()
+        await self._generation.line.close()
+
+
+async def _cancel(task: "asyncio.Future[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
