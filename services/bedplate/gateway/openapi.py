@@ -17,7 +17,7 @@ from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
 from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours
 from bedplate.gateway.routes import Binding, Template, bindings, parse
-from bedplate.gateway.text_value import takes_text
+from bedplate.gateway.text_value import is_free, takes_text
 
 # Operations that a path item can hold; a rule for another HTTP method is
 # served, and cannot be written down.
@@ -268,7 +268,8 @@ def _parameters(
             continue
         steps = (*above, field)
         if takes_text(field):
-            yield steps
+            if not is_free(field.message_type):  # taken as JSON, which this document could not tell
+                yield steps
         elif field.message_type is not None and not field.is_repeated:
             holds_itself = any(step.containing_type is field.message_type for step in steps)
             if len(steps) < PARAMETER_DEPTH_MAX and not holds_itself and not is_special(field.message_type):

@@ -3,7 +3,7 @@
 Spellings are the JSON mapping's without quotes, and numbers are plain: whole
 numbers in decimal digits without plus sign, leading zero, point or exponent
 (so that one resource has one URL), `true` or `false`, enum values by name or
-number.
+number. Struct, Value and ListValue are JSON as it stands in a body.
 """
 
 from collections.abc import Callable
@@ -13,62 +13,53 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.errors import Refusal
+from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec import text as json_text
+from bedplate.gateway.codec.kind import is_map, is_wrapper
 from bedplate.gateway.codec.leaf import INTEGERS
-from bedplate.gateway.codec.plan import is_map
+from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import Unfit, refusal
 from bedplate.telemetry.redact import is_sensitive
 
 Read = Callable[[str], Any]
 
+# Makes a value of a text and the field's path.
+Reader = Callable[[str, str], Any]
+
+_FREE = frozenset({"google.protobuf.ListValue", "google.protobuf.Struct", "google.protobuf.Value"})
+
+
+def is_free(descriptor: Descriptor | None) -> bool:
+    """Whether a type's values are any JSON."""
+    return descriptor is not None and descriptor.full_name in _FREE
+
 
 def takes_text(field: FieldDescriptor) -> bool:
-    """Whether one text can be a value of the field: scalars, and the messages that JSON writes as text."""
-    return not is_map(field) and _reader(field) is not None
+    """Whether one text can be a value of the field: scalars, and the types with a JSON of their own."""
+    return text_reader(field) is not None
 
 
-def text_reader(field: FieldDescriptor) -> Callable[[str, str], Any]:
+def text_reader(field: FieldDescriptor) -> Reader | None:
     """What reads a text as one value of the field (one element of a repeated one), given its path.
 
-    Messages come as messages. What it returns raises `Refusal` INVALID_REQUEST
-    with the path.
-
-    Raises:
-        ValueError: The field takes no text; see `takes_text`.
+    Messages come as messages. None: no text can be its value. What it returns
+    raises `Refusal` INVALID_REQUEST with the path.
     """
     read = None if is_map(field) else _reader(field)
-    if read is None:
-        raise ValueError(f"{field.full_name} cannot be a path or query parameter")
-    reader: Read = read
+    return None if read is None else named_reader(read)
+
+
+def named_reader(read: Read) -> Reader:
+    """A reader whose refusals name the field; `read` raises `Unfit`."""
 
     def read_text(text: str, path: str) -> Any:
         try:
-            return reader(text)
+            return read(text)
         except Unfit as unfit:
             raise refusal(unfit.under(path)) from None
 
     return read_text
-
-
-def parse_text(field: FieldDescriptor, text: str, path: str) -> Any:
-    """One value of the field from a text; a caller with many keeps a `text_reader`.
-
-    Raises:
-        Refusal: INVALID_REQUEST, the text does not fit.
-        ValueError: The field takes no text.
-    """
-    return text_reader(field)(text, path)
-
-
-def set_text(message: Message, field: FieldDescriptor, text: str, path: str) -> None:
-    """Set a field of a message from a text; append to a repeated one. Raises as `parse_text`."""
-    value = parse_text(field, text, path)
-    if field.is_repeated:
-        getattr(message, field.name).append(value)
-    elif field.message_type is not None:
-        getattr(message, field.name).CopyFrom(value)
-    else:
-        setattr(message, field.name, value)
 
 
 def _reader(field: FieldDescriptor) -> Read | None:
@@ -111,7 +102,7 @@ def _enum(enum: EnumDescriptor, secret: bool) -> Read:
 
 def _message(descriptor: Descriptor) -> Read | None:
     message_class = GetMessageClass(descriptor)
-    if descriptor.file.name == "google/protobuf/wrappers.proto":
+    if is_wrapper(descriptor):
         inner = _reader(descriptor.fields_by_name["value"])
         assert inner is not None, "wrappers hold scalars"
         read: Read = inner
@@ -122,7 +113,19 @@ def _message(descriptor: Descriptor) -> Read | None:
         return lambda text: _parts(message_class, json_text.read_timestamp(text))
     if descriptor.full_name == "google.protobuf.Duration":
         return lambda text: _parts(message_class, json_text.read_duration(text))
+    if is_free(descriptor):
+        convert = json_plan.message(descriptor)
+        return lambda text: convert(_json(text))
     return None
+
+
+def _json(text: str) -> Any:
+    try:
+        return parse(text.encode())
+    except Refusal as error:
+        if error.violations:
+            raise Unfit(below=list(error.violations)) from None
+        raise Unfit('Send JSON, escaped for a URL, such as {"a":[1,"b"]} or "text".', "json.type") from None
 
 
 def _parts(message_class: type[Message], parts: tuple[int, int]) -> Message:

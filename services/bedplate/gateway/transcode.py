@@ -5,10 +5,7 @@ may come from exactly one place: what stands in the path may stand neither in
 the query nor in the body.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 import orjson
@@ -16,68 +13,20 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import Message
 
 from bedplate.contract.policy import PolicyError
-from bedplate.errors import Kind, Refusal, Violation
+from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec.encode import encoder, field_encoder
 from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.codec.parse import parse
-from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, Unfit, join, refusal
+from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.routes import Binding, Template, unescape
-from bedplate.gateway.text_value import takes_text, text_reader
+from bedplate.gateway.parameter import Parameter, map_key, named, pairs, resolve
+from bedplate.gateway.routes import Binding, Template
+from bedplate.gateway.text_value import is_free, text_reader
 
 # Names of query parameters that a plan remembers; a message that holds itself
 # has endlessly many.
 PARAMETERS_MAX = 1_000
-
-# Steps of a parameter's path, such as `a.b.c`; protobuf reads messages at most
-# 100 deep.
-STEPS_MAX = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A field that one text can set.
-
-    Attributes:
-        path: Its path in the request, dotted, by proto names.
-        parents: The messages on the way to it.
-        leaf: The field.
-        read: Makes a value of a text and the path.
-    """
-
-    path: str
-    parents: tuple[FieldDescriptor, ...]
-    leaf: FieldDescriptor
-    read: Callable[[str, str], Any]
-
-    def set(self, message: Message, text: str) -> None:
-        """Set the field in a request, or append to it.
-
-        Raises:
-            Refusal: INVALID_REQUEST: the text does not fit, or the field shares
-                a oneof with one that is set.
-        """
-        value = self.read(text, self.path)
-        for parent in self.parents:
-            self._check(message, parent)
-            message = getattr(message, parent.name)
-        leaf = self.leaf
-        if leaf.containing_oneof is not None:
-            self._check(message, leaf)
-        if leaf.is_repeated:
-            getattr(message, leaf.name).append(value)
-        elif leaf.message_type is not None:
-            getattr(message, leaf.name).CopyFrom(value)
-        else:
-            setattr(message, leaf.name, value)
-
-    def _check(self, message: Message, field: FieldDescriptor) -> None:
-        oneof = field.containing_oneof
-        other = message.WhichOneof(oneof.name) if oneof is not None else None
-        if other is not None and other != field.name:
-            sentence = f"Only one of {field.name} and {other} may be set; send one."
-            raise refusal([Violation(self.path, sentence, "http.oneof")])
 
 
 class Planned(Protocol):
@@ -101,6 +50,9 @@ class Plan:
             names the method, the template and the field.
     """
 
+    # What reads a text as a value of a field; None: it takes none.
+    text_reader = staticmethod(text_reader)
+
     def __init__(self, method: Planned, binding: Binding, template: Template) -> None:
         self._class = method.request_class
         self._descriptor: Descriptor = method.descriptor.input_type
@@ -111,20 +63,25 @@ class Plan:
         self._below: Descriptor | None = self._descriptor
         self._convert = self._body_plan(binding)
         self._taken = tuple(self._taken_from_body())
-        self._parameters: dict[str, _Field] = {}
+        self._parameters: dict[str, Parameter] = {}
         self._reserved: dict[str, Callable[[Request, str], None]] = {}
         self.encode = self._encoder(method.descriptor.output_type, binding.response_body)
 
     def _wrong(self, why: str) -> PolicyError:
         return PolicyError(f"{self._place}: {why}")
 
-    def _variable(self, path: str) -> _Field:
-        found = _resolve(self._descriptor, path, json_names=False)
+    def _variable(self, path: str) -> Parameter:
+        found = self._resolve(path, json_names=False)
         if isinstance(found, Violation) and found.rule == "http.unknown_parameter":
             raise self._wrong(f"the path's field {path} is no field of {self._descriptor.full_name}.")
-        if isinstance(found, Violation) or found.leaf.is_repeated or found.leaf.message_type is not None:
-            raise self._wrong(f"the path's field {path} must be a single number, string, boolean or enum.")
+        if isinstance(found, Violation) or found.leaf.is_repeated or is_free(found.leaf.message_type):
+            raise self._wrong(
+                f"the path's field {path} must be a single number, string, boolean, enum, time or duration."
+            )
         return found
+
+    def _resolve(self, name: str, *, json_names: bool = True) -> Parameter | Violation:
+        return resolve(self._descriptor, name, self.text_reader, json_names=json_names)
 
     def _body_plan(self, binding: Binding) -> Callable[[Any], dict[str, Any]] | None:
         if not binding.body:
@@ -182,7 +139,7 @@ class Plan:
         """Take query parameters out that are no fields; see `endpoint.Feature`."""
         for name, take in parameters.items():
             self._reserved[f"${name}"] = take
-            if isinstance(_resolve(self._descriptor, name, json_names=True), Violation):
+            if isinstance(self._resolve(name), Violation):
                 self._reserved[name] = take
 
     def decode(self, request: Request) -> Message:
@@ -226,23 +183,26 @@ class Plan:
                 raise Unfit(below=[Violation(path, _twice("path", "body"), "http.twice")])
 
     def _add_query(self, message: Message, request: Request) -> None:
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         faults: list[Violation] = []
-        for name, text in _pairs(request.query):
+        for name, text in pairs(request.query):
             try:
                 take = self._reserved.get(name)
                 if take is not None:
                     take(request, text)
                     continue
-                found = self._parameter(name)
-                if isinstance(found, Violation):
-                    faults.append(found)
-                elif found.path in seen and not found.leaf.is_repeated:
+                base, bracket, rest = name.partition("[")
+                found = self._parameter(base)
+                key = found if isinstance(found, Violation) else map_key(found, bracket + rest)
+                if isinstance(found, Violation) or isinstance(key, Violation):
+                    assert isinstance(key, Violation)
+                    faults.append(key)
+                elif (found.path, key) in seen and (found.read_key is not None or not found.leaf.is_repeated):
                     sentence = "The parameter stands twice; send it once."
                     faults.append(Violation(found.path, sentence, "http.twice"))
                 else:
-                    seen.add(found.path)
-                    found.set(message, text)
+                    seen.add((found.path, key))
+                    found.set(message, text, key)
             except Refusal as error:
                 faults.extend(error.violations)
             if len(faults) >= VIOLATIONS_MAX:
@@ -250,23 +210,27 @@ class Plan:
         if faults:
             raise refusal(faults)
 
-    def _parameter(self, name: str) -> _Field | Violation:
+    def _parameter(self, name: str) -> Parameter | Violation:
         known = self._parameters.get(name)
         if known is not None:
             return known
-        found = self._check_parameter(_resolve(self._descriptor, name, json_names=True))
-        if isinstance(found, _Field) and len(self._parameters) < PARAMETERS_MAX:
+        found = self._find(name)
+        if isinstance(found, Parameter) and len(self._parameters) < PARAMETERS_MAX:
             self._parameters[name] = found
         return found
 
-    def _check_parameter(self, found: _Field | Violation) -> _Field | Violation:
-        if isinstance(found, Violation):
-            return found
-        if found.path in self._from_path:
-            return Violation(found.path, _twice("path", "query"), "http.twice")
-        if self._body == "*" or found.path.partition(".")[0] == self._body:
-            sentence = "This field comes from the body; leave it out of the query."
-            return Violation(found.path, sentence, "http.twice")
+    def _find(self, name: str) -> Parameter | Violation:
+        """The field of a parameter that comes from the query and nowhere else."""
+        found = self._resolve(name)
+        path = found.path if isinstance(found, Parameter) else found.field
+        first = named(self._descriptor, name.partition(".")[0])
+        if first is not None and self._body in ("*", first.name):
+            return Violation(path, "This field comes from the body; leave it out of the query.", "http.twice")
+        if path in self._from_path:
+            return Violation(path, _twice("path", "query"), "http.twice")
+        if self._body == "*" and isinstance(found, Violation):
+            sentence = "There is no such parameter; the fields of this call come from the body."
+            return Violation(path, sentence, "http.unknown_parameter")
         return found
 
 
@@ -282,66 +246,3 @@ def _holds(value: Any, steps: tuple[FieldDescriptor, ...]) -> bool:
         return False
     first, rest = steps[0], steps[1:]
     return any(name in value and _holds(value[name], rest) for name in {first.name, first.json_name})
-
-
-def _resolve(descriptor: Descriptor, name: str, *, json_names: bool) -> _Field | Violation:
-    """The field that a dotted path names, or what to answer when it names none that a text can set."""
-    *above, last = name.split(".")
-    parents: list[FieldDescriptor] = []
-    prefix = ""
-    for step in above[:STEPS_MAX]:
-        parent = _named(descriptor, step, json_names)
-        if parent is None:
-            return _unknown(descriptor, prefix, name, step)
-        below = parent.message_type
-        if below is None or parent.is_repeated or is_special(below):
-            sentence = "There is nothing below this field that a parameter can set."
-            return Violation(prefix + parent.name, sentence, "http.parameter")
-        parents.append(parent)
-        prefix += f"{parent.name}."
-        descriptor = below
-    field = _named(descriptor, last, json_names) if len(above) <= STEPS_MAX else None
-    if field is None:
-        return _unknown(descriptor, prefix, name, last)
-    path = prefix + field.name
-    if not takes_text(field):
-        return Violation(path, _no_text(field, path), "http.parameter")
-    return _Field(path, tuple(parents), field, text_reader(field))
-
-
-def _named(descriptor: Descriptor, name: str, json_names: bool) -> FieldDescriptor | None:
-    field = descriptor.fields_by_name.get(name)
-    if field is None and json_names:
-        return next((field for field in descriptor.fields if field.json_name == name), None)
-    return field
-
-
-def _unknown(descriptor: Descriptor, prefix: str, name: str, step: str) -> Violation:
-    near = get_close_matches(step[:KEY_SHOWN_MAX], [field.name for field in descriptor.fields], n=1)
-    hint = f"did you mean {prefix}{near[0]}?" if near else "leave it out."
-    return Violation(
-        name[: 2 * KEY_SHOWN_MAX], f"There is no such parameter; {hint}", "http.unknown_parameter"
-    )
-
-
-def _no_text(field: FieldDescriptor, path: str) -> str:
-    below = field.message_type
-    if below is None or field.is_repeated or is_special(below):
-        return "This field cannot be a parameter."
-    example = next((f.name for f in below.fields if takes_text(f)), None)
-    if example is None:
-        return "This field cannot be a parameter."
-    return f"This field is a message; send its fields, such as {path}.{example}."
-
-
-def _pairs(query: str) -> Iterator[tuple[str, str]]:
-    """Names and values of a query string; a plus sign is a space."""
-    for part in query.split("&"):
-        if not part:
-            continue
-        name, _, text = part.partition("=")
-        yield _unescape(name), _unescape(text)
-
-
-def _unescape(text: str) -> str:
-    return unescape(text.replace("+", " ") if "+" in text else text)

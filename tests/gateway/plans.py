@@ -1,0 +1,41 @@
+"""Plans of bindings of any message, without a service around them."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from google.protobuf.message_factory import GetMessageClass
+
+from bedplate.contract.promises import Http
+from bedplate.gateway.exchange import Request
+from bedplate.gateway.routes import Binding, parse
+from bedplate.gateway.transcode import Plan
+from tests.gateway.everything import EVERYTHING
+
+
+def method_of(request: Any = EVERYTHING, response: Any = EVERYTHING, **http: Any) -> Any:
+    """As much of a method as a plan needs."""
+    return SimpleNamespace(
+        name="tests.v1.Service/Method",
+        descriptor=SimpleNamespace(input_type=request, output_type=response),
+        request_class=GetMessageClass(request),
+        policy=SimpleNamespace(http=Http(**http)),
+    )
+
+
+def plan(
+    http_method: str = "GET", path: str = "/v1", body: str = "", response_body: str = "", made: type = Plan
+) -> Any:
+    """A plan of a binding of Everything."""
+    binding = Binding(http_method, path, body, response_body)
+    return made(method_of(), binding, parse(path))
+
+
+def request(*values: str, query: str = "", body: Any = None, **headers: str) -> Request:
+    """A request; a body that is no bytes is sent as JSON."""
+    sent = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    made = Request("POST", "/", query, sent, peer="", started=0.0)
+    made.values = values
+    if body is not None:
+        made.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return made
