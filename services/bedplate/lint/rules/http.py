@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bedplate.contract.policy import PolicyError
 from bedplate.gateway.routes import Binding, Route, Routes, parse
+from bedplate.gateway.text_value import is_free, takes_text
 from bedplate.lint.contract import Contract, Method
 from bedplate.lint.rule import Found, Limits, in_method, method_rule, rule
 from bedplate.lint.schema import below, class_of, field_at, sensitive
@@ -131,10 +132,10 @@ def _mistakes(method: Method, binding: Binding) -> Iterator[str]:
         return
     for variable in template.variables:
         field = field_at(request, variable.path)
-        if field is None or field.is_repeated or field.message_type is not None:
+        if field is None or field.is_repeated or not takes_text(field) or is_free(field.message_type):
             yield (
                 f"takes {variable.path} from the path {binding.path}; {request.name} must have it as one "
-                "text, number or enum"
+                "text, number, enum, time or duration"
             )
     if binding.body not in ("", "*") and binding.body not in request.fields_by_name:
         yield f"takes the body as {binding.body}, and {request.name} has no such field"
