@@ -1,12 +1,24 @@
 """The targets of the suite: each is started once, when the first case needs it."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from tests.gateway.conformance.contract import compiled
 from tests.gateway.conformance.process import Running
 from tests.gateway.conformance.run import Target
+
+# As the server's own are; see server.py.
+ELSEWHERE = (
+    "address_rate=0",
+    "load_shedding=false",
+    "http_header_s=2",
+    "http_body_s=2",
+    "log_file=/dev/null",
+)
 
 
 class Targets:
@@ -15,6 +27,7 @@ class Targets:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._running: dict[str, Running] = {}
+        self._file = ""
 
     def running(self, name: str, *command: str) -> Running:
         """A process, started when it is not running yet."""
@@ -25,10 +38,25 @@ class Targets:
         return found
 
     def get(self, name: str) -> Target:
-        """A target."""
-        assert name == "bedplate"
-        server = self.running("server", "tests.gateway.conformance.server")
-        return Target("bedplate", server.ports["http"])
+        """A target: `bedplate`, or the gateway elsewhere in front of it or of a plain gRPC server."""
+        if name == "elsewhere-grpc":
+            behind = self.running("backend", "tests.gateway.conformance.backend")
+        else:
+            behind = self.running("server", "tests.gateway.conformance.server")
+        if name == "bedplate":
+            return Target(name, behind.ports["http"])
+        gateway = self.running(
+            name, "tests.gateway.elsewhere.serve", behind.ports["grpc"], self._contracts(), *ELSEWHERE
+        )
+        return Target(name, gateway.ports["http"])
+
+    def _contracts(self) -> str:
+        if not self._file:
+            handle, self._file = tempfile.mkstemp(suffix=".binpb")
+            self._stack.callback(os.unlink, self._file)
+            with open(handle, "wb") as file:
+                file.write(compiled())
+        return self._file
 
     def stop(self) -> None:
         """End all, the last first."""
