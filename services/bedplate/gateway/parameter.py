@@ -185,4 +185,4 @@ def pairs(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _unescape(text: str) -> str:
-    return unescape(text.replace("+", " ") if "+" in text else text)
+    return unescape(text.replace("+", " ") if "+" in text else text, controls=True)
