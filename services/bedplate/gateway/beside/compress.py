@@ -15,7 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from bedplate.contract.messages import has_field
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway.beside import codings, quality, tags
+from bedplate.gateway.beside import codings, quality
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
 from bedplate.v1 import policy_pb2
@@ -44,8 +44,13 @@ _TEXTUAL = re.compile(
     r"text/.*|application/(?:json|javascript|xml|yaml|toml|sql|graphql|wasm|x-ndjson)|[^;]*\+(?:json|xml|yaml)",
     re.IGNORECASE,
 )
-_MUST = "compress.must"
+_MUST, _HAD = "compress.must", "compress.had"
 _SECRETS = (policy_pb2.SENSITIVE_SECRET, policy_pb2.SENSITIVE_CARD)
+
+# A compressed answer's entity tag is the plain one's with this at its end: they
+# are not the same bytes. Callers send back what they got, and nobody else needs
+# to know of it.
+_TAG = re.compile(r'--(gzip|br|zstd)"')
 
 
 def of(at_least: int) -> CompileFeature:
@@ -62,6 +67,8 @@ def of(at_least: int) -> CompileFeature:
             accept = request.headers.get("accept-encoding")
             if accept is not None and accept not in _USUAL:
                 _check(request, accept, names)
+            if "if-none-match" in request.headers or "if-match" in request.headers:
+                _plain_tags(request)
 
         def finish(request: Request, response: Response) -> None:
             # Notes are rare, and only a noted request can have a small body compressed.
@@ -142,6 +149,9 @@ _cached = lru_cache(quality.CACHED_MAX)(_choose)
 
 def _finish(request: Request, response: Response, names: tuple[str, ...], at_least: int) -> None:
     body, must = response.body, _MUST in request.notes
+    if response.status == 304:
+        _tag(response, request.notes.get(_HAD, ""))
+        response.add("vary", "accept-encoding")
     if not body or (not must and (len(body) < at_least or not _TEXTUAL.match(response.get("content-type")))):
         return
     vary = response.get("vary")
@@ -154,6 +164,21 @@ def _finish(request: Request, response: Response, names: tuple[str, ...], at_lea
         return
     response.body = codings.WRITES[name].write(body)
     response.add("content-encoding", name)
+    _tag(response, name)
+
+
+def _tag(response: Response, name: str) -> None:
+    """Say in a strong entity tag how the body is coded."""
     etag = response.get("etag")
-    if etag.startswith('"'):  # other bytes need another tag, but for a weak one
-        response.set("etag", tags.marked(etag, name))
+    if name and etag.startswith('"'):
+        response.set("etag", f'{etag[:-1]}--{name}"')
+
+
+def _plain_tags(request: Request) -> None:
+    """Make of the entity tags of compressed answers those of the plain ones."""
+    for name in ("if-none-match", "if-match"):
+        text = request.headers.get(name, "")
+        found = _TAG.search(text)
+        if found is not None:
+            request.headers[name] = _TAG.sub('"', text)
+            request.note(_HAD, found[1])
