@@ -11,7 +11,7 @@ from tests.gateway.conformance.contract import compiled
 from tests.gateway.conformance.process import Running
 from tests.gateway.conformance.run import Target
 
-# As the server's own are; see server.py.
+# As the server's own are; see process.py.
 ELSEWHERE = (
     "address_rate=0",
     "load_shedding=false",

@@ -13,6 +13,15 @@ from tests.gateway.conformance.contract import ROOT
 START_S = 60.0
 STOP_S = 20.0
 
+# Settings of the servers: so that limits of time are reached within a test's
+# patience, and nobody is refused for asking often.
+LIMITS: dict[str, Any] = {
+    "address_rate": 0,
+    "load_shedding": False,
+    "http_header_s": 2.0,
+    "http_body_s": 2.0,
+}
+
 
 async def serve(start: Callable[[], Awaitable[tuple[dict[str, Any], Callable[[], Awaitable[Any]]]]]) -> None:
     """Run a server until standard input ends.
@@ -59,6 +68,11 @@ class Running:
             self.stop()
             raise RuntimeError(f"{' '.join(command)} ended before it served")
         self.ports: dict[str, Any] = json.loads(line)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def stop(self) -> None:
         """End it."""

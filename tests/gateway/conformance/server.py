@@ -24,19 +24,10 @@ from bedplate.server.service import Service, ServiceType
 from bedplate.testing.serve import serve as serve_app
 from tests.gateway.conformance import contract
 from tests.gateway.conformance.logic import Context, Logic, Refused
-from tests.gateway.conformance.process import serve
+from tests.gateway.conformance.process import LIMITS, serve
 
 KEY = "conformance-key"
 SCOPES = frozenset({"conformance.guarded"})
-
-# So that limits of time are reached within a test's patience, and nobody is
-# refused for asking often.
-SETTINGS: dict[str, Any] = {
-    "address_rate": 0,
-    "load_shedding": False,
-    "http_header_s": 2.0,
-    "http_body_s": 2.0,
-}
 
 
 class Handlers:
@@ -133,7 +124,7 @@ async def start() -> tuple[dict[str, Any], Any]:
         serve_app(
             [_type(name, logic) for name in contract.SERVICES],
             principals={KEY: Principal("key:conformance", "tenant", SCOPES)},
-            **SETTINGS,
+            **LIMITS,
         )
     )
     return {"http": served.http_address, "grpc": served.grpc_address}, stack.aclose

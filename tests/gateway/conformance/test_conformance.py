@@ -5,7 +5,7 @@ import pytest
 from tests.gateway.conformance.cases import Case, read
 from tests.gateway.conformance.run import Run, show
 
-TARGETS = ("bedplate",)
+TARGETS = ("bedplate", "elsewhere-bedplate", "elsewhere-grpc")
 CASES = read()
 
 
