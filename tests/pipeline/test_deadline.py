@@ -146,8 +146,8 @@ async def test_a_call_that_ends_leaves_no_timer_behind(bench: Bench) -> None:
     call = bench.call(requested_timeout_s=5.0)
     await run(bench.methods["Echo"], call)
 
-    assert call.timer is not None
-    assert call.timer.cancelled()
+    assert call.watch is not None
+    assert call not in call.watch
 
 
 async def test_where_the_door_cancels_there_is_no_timer_of_ours(bench: Bench) -> None:
@@ -156,8 +156,8 @@ async def test_where_the_door_cancels_there_is_no_timer_of_ours(bench: Bench) ->
     for call in (own, capped):
         await run(bench.methods["Echo"], call)
 
-    assert own.timer is None
-    assert capped.timer is not None
+    assert own.watch is None
+    assert capped.watch is not None
 
 
 async def _ignore(response: Any) -> None:

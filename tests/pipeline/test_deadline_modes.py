@@ -71,8 +71,8 @@ async def test_a_call_that_is_quick_enough_is_not_counted(mode: str) -> None:
     await made.method.unary(call, made.payload())
 
     assert made.sample(OVERRUNS) == 0
-    assert call.timer is not None
-    assert call.timer.cancelled()
+    assert call.watch is not None
+    assert call not in call.watch
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ async def test_a_call_whose_door_ends_it_within_the_maximum_is_not_counted(mode:
     beyond = made.call(requested_timeout_s=0.2, door_cancels=True)
     await made.method.unary(beyond, made.payload())
 
-    assert within.timer is None
+    assert within.watch is None
     assert made.sample(OVERRUNS) == 1
 
 

@@ -1,6 +1,5 @@
 """One call, as every stage and handler sees it."""
 
-import asyncio
 import copy
 import random
 import time
@@ -13,6 +12,7 @@ from bedplate.auth.principal import ANONYMOUS, Principal
 from bedplate.contract.headers import PRINCIPAL, SCOPES, TENANT
 from bedplate.contract.promises import Criticality
 from bedplate.contract.scope import Attempt
+from bedplate.pipeline.expiry import Watch
 
 Decode = Callable[[Any], Message]
 
@@ -54,6 +54,7 @@ class Call:
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
         started: `time.monotonic` seconds.
+        watch: What ends it at its deadline; None: nothing does, or the door.
         vouch: Tells in which metadata the caller says for whom it calls, which is
             apart from all other and believed of trusted peers only. None: this
             door has none.
@@ -90,8 +91,8 @@ class Call:
         "slot_since",
         "started",
         "stopped",
-        "timer",
         "vouch",
+        "watch",
     )
 
     def __init__(
@@ -137,7 +138,7 @@ class Call:
         self.reason = ""
         self.error_id = ""
         self.request: Message | None = None
-        self.timer: asyncio.TimerHandle | None = None
+        self.watch: Watch | None = None
 
     @property
     def peer(self) -> str:
@@ -229,5 +230,5 @@ class Call:
         own._peer = self.peer  # a door knows it only while the call runs
         own.deadline, own.outbound_deadline = time.monotonic() + limit_s, 0.0
         own.pending, own.response_headers = [], []
-        own.timer, own.expired, own.stopped = None, False, False
+        own.watch, own.expired, own.stopped = None, False, False
         return own

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from bedplate.auth.principal import Authenticator
 from bedplate.cache import Answers
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.expiry import Expiry
 from bedplate.pipeline.load.load import Load
 from bedplate.pipeline.timing import Timings
 from bedplate.policy.live import Live
@@ -95,6 +96,7 @@ class Parts:
         relations: Who has which relation to which object; None: nobody knows.
         answers: Answers that are kept for a while.
         quota: How often callers may call.
+        expiry: What ends calls at their deadlines.
         strict: Whether a response that breaks its contract is answered as the bug it is.
     """
 
@@ -110,6 +112,7 @@ class Parts:
     relations: Relations | None = None
     answers: Answers = field(default_factory=Answers)
     quota: Quota = field(default_factory=Quota)
+    expiry: Expiry = field(default_factory=Expiry)
     strict: bool = False
 
 

@@ -12,7 +12,6 @@ by then, whatever the server thinks of it.
 
 import asyncio
 import math
-import time
 
 from prometheus_client import Counter
 
@@ -20,6 +19,7 @@ from bedplate.contract.policy import MethodPolicy
 from bedplate.contract.promises import DeadlineMode
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.expiry import Expiry
 from bedplate.pipeline.metrics import metric
 from bedplate.pipeline.stage import Parts, Stage
 
@@ -32,11 +32,11 @@ MARGIN_SHARE = 0.1
 def compile(policy: MethodPolicy, parts: Parts) -> Stage:
     """Set every call's deadline; once it is enforced, a call without one does not exist."""
     if policy.deadline_mode is DeadlineMode.ENFORCE:
-        return _enforce(policy.deadline_default_s, policy.deadline_max_s)
+        return _enforce(policy.deadline_default_s, policy.deadline_max_s, parts.expiry)
     return _observe(policy, parts)
 
 
-def _enforce(default_s: float, max_s: float) -> Stage:
+def _enforce(default_s: float, max_s: float, expiry: Expiry) -> Stage:
     def enter(call: Call) -> None:
         asked_s = call.requested_timeout_s
         if asked_s is None:
@@ -48,11 +48,8 @@ def _enforce(default_s: float, max_s: float) -> Stage:
             call.deadline = call.started + given_s - min(MARGIN_S, given_s * MARGIN_SHARE)
             if call.door_cancels and given_s == asked_s:
                 return  # the door cancels the task at the caller's own deadline
-        task = asyncio.current_task()
-        assert task is not None
-        call.timer = asyncio.get_running_loop().call_later(
-            call.deadline - time.monotonic(), _expire, call, task
-        )
+        call.watch = watch = expiry.here()
+        watch.add(call, call.deadline, _expire)
 
     return Stage("deadline", enter=enter, leave=_leave)
 
@@ -82,22 +79,20 @@ def _observe(policy: MethodPolicy, parts: Parts) -> Stage:
         call.outbound_deadline = due if propagates else math.inf
         if call.door_cancels and asked_s is not None and asked_s <= max_s:
             return  # the door ends it in every mode, so there is nothing to learn
-        task = asyncio.current_task()
-        assert task is not None
-        call.timer = asyncio.get_running_loop().call_later(due - time.monotonic(), overrun, call, task)
+        call.watch = parts.expiry.here()
+        call.watch.add(call, due, overrun)
 
     def overrun(call: Call, task: "asyncio.Task[object]") -> None:
         overruns.inc()
-        if not call.door_cancels and not math.isinf(call.deadline):
-            left_s = call.deadline - time.monotonic()
-            call.timer = asyncio.get_running_loop().call_later(left_s, _expire, call, task)
+        if call.watch is not None and not call.door_cancels and not math.isinf(call.deadline):
+            call.watch.add(call, call.deadline, _expire, task)
 
     return Stage("deadline", enter=enter, leave=_leave)
 
 
 def _leave(call: Call) -> None:
-    if call.timer is not None:
-        call.timer.cancel()
+    if call.watch is not None:
+        call.watch.discard(call)
 
 
 def _expire(call: Call, task: "asyncio.Task[object]") -> None:
