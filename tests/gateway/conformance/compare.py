@@ -20,7 +20,7 @@ _INTERNALS = re.compile(
     r"|(?:Type|Value|Key|Runtime|Attribute|Unicode\w*)Error|Exception\b|0x[0-9a-f]{8,}|hunter2|postgresql://"
     r"|asyncio|httptools|grpc\._|orjson|upb\b"
 )
-_LEVELS = ("message", "house")
+_NUMBERS = (int, float)
 
 
 class Twice(Exception):
@@ -40,7 +40,9 @@ def load(text: str | bytes) -> Any:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same: 1 is not true, nor 1.0."""
+    """Whether two JSON values are the same: 1 is 1.0, since JSON has one sort of numbers, and is not true."""
+    if type(one) in _NUMBERS and type(other) in _NUMBERS:
+        return bool(one == other)
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
