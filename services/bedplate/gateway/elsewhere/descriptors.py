@@ -7,16 +7,16 @@ default pool, where those of google.api, buf.validate and bedplate are.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
-from google.protobuf.message_factory import GetMessageClass
+
+from bedplate.gateway.elsewhere.plain import kind, without_strangers
 
 # A descriptor set may be so large; Google's own APIs together have about 60 MB.
 SET_MAX_BYTES = 128 * 1024 * 1024
@@ -89,7 +89,7 @@ def _read(path: Path) -> Iterator[Any]:
         why = error.strerror or type(error).__name__
         raise DescriptorError(f"{path} cannot be read: {why}.") from error
     try:
-        found: Any = _plain("FileDescriptorSet").FromString(data)
+        found: Any = kind("FileDescriptorSet").FromString(data)
     except DecodeError:
         raise DescriptorError(f"{path} is no descriptor set; {_HOW_TO_MAKE}.") from None
     if not found.file or not all(file.name for file in found.file):
@@ -104,18 +104,10 @@ def parse_file(data: bytes) -> Any:
         DescriptorError: It is none.
     """
     try:
-        found: Any = _plain("FileDescriptorProto").FromString(data)
+        found: Any = kind("FileDescriptorProto").FromString(data)
     except DecodeError:
         raise DescriptorError("what should be a file's descriptor is none") from None
     return found
-
-
-@cache
-def _plain(name: str) -> Any:
-    """A type of descriptor.proto that knows no extension: a stranger's option may have the number of ours."""
-    pool = DescriptorPool()
-    pool.AddSerializedFile(descriptor_pb2.DESCRIPTOR.serialized_pb)
-    return GetMessageClass(pool.FindMessageTypeByName(f"google.protobuf.{name}"))
 
 
 def _bare(file: Any) -> bytes:
@@ -139,6 +131,7 @@ def build(files: Mapping[str, Any], *, where: str, names: Iterable[str] | None =
         DescriptorError: Something that they import is missing, or they
             contradict each other.
     """
+    without_strangers(files.values())
     pool = DescriptorPool()
     added: set[str] = set()
     digest = hashlib.sha256()
