@@ -133,8 +133,8 @@ def _exchange(place: str, given: Mapping[str, Any]) -> Exchange:
         raise CaseError(f"{place}: write one of call, lines, send and send_hex")
     asks = {key: value for key, value in given.items() if key in OF_REQUEST}
     wants = {key: value for key, value in given.items() if key in OF_ANSWER}
-    if "status" not in wants and not {"cut", "no_answer"} & set(asks):
-        raise CaseError(f"{place}: say which status must come")
+    if ("status" in wants) == bool("no_answer" in asks or ("cut" in asks and not wants)):
+        raise CaseError(f"{place}: say which status must come, or that none is read: no_answer = true")
     return Exchange(asks, wants)
 
 
