@@ -138,6 +138,39 @@ async def test_a_trusted_peer_that_says_nothing_shows_a_credential(authority: Au
     assert seen.calls[0].principal.tenant == TENANT
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "peer"),
+    [
+        ("gateway", "192.0.2.7", "ipv4:192.0.2.7:0"),
+        ("gateway", "2001:db8::7", "ipv6:[2001:db8::7]:0"),
+        ("gateway", "192.0.2.7, 192.0.2.8", "ipv4:127.0.0.1:"),
+        ("gateway", "nobody", "ipv4:127.0.0.1:"),
+        ("stranger", "192.0.2.7", "ipv4:127.0.0.1:"),
+    ],
+)
+async def test_a_trusted_gateway_tells_from_where_it_was_called(
+    authority: Authority, seen: Seen, name: str, said: str, peer: str
+):
+    async with served(authority, seen, trusted_peers=["gateway"]) as running:
+        seen.then = lambda call: found.append(call.peer) or asyncio.sleep(0)
+        found: list[str] = []
+        await call_as(running, authority, name, {"x-forwarded-for": said}, key=KEY)
+
+    assert found[0].startswith(peer)
+
+
+async def test_keys_tried_through_a_gateway_count_for_who_tries_them(authority: Authority, seen: Seen):
+    limited = {"trusted_peers": ["gateway"], "address_rate": 0.001, "address_burst": 5}
+    async with served(authority, seen, **limited) as running:
+        for reason in ("CREDENTIAL_INVALID", "ADDRESS_LIMITED"):
+            with pytest.raises(Refused) as refused:
+                await call_as(running, authority, "gateway", {"x-forwarded-for": "192.0.2.7"}, key="wrong")
+            assert refused.value.reason == reason
+        await call_as(running, authority, "gateway", {"x-forwarded-for": "192.0.2.8"}, key=KEY)
+
+    assert len(seen.calls) == 1
+
+
 async def test_scopes_are_asked_of_whom_it_calls_for(authority: Authority, seen: Seen):
     async with served(authority, seen, trusted_peers=["gateway"]) as running:
         with pytest.raises(Refused) as refused:

@@ -147,6 +147,10 @@ class Call:
             self._peer = self._peer()
         return self._peer
 
+    @peer.setter
+    def peer(self, value: str) -> None:
+        self._peer = value
+
     @property
     def peer_names(self) -> tuple[str, ...]:
         """What the caller's certificate calls it, where it showed one; see `transport.names`."""

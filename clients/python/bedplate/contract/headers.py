@@ -9,6 +9,8 @@ ENVIRONMENT = "bedplate-environment"
 PRINCIPAL = "bedplate-principal"
 TENANT = "bedplate-tenant"
 SCOPES = "bedplate-scopes"
+# From which address a gateway was called; believed of trusted peers only.
+FORWARDED_FOR = "x-forwarded-for"
 # What the method's messages look like to the sender; see `contract.fingerprint`.
 SCHEMA = "bedplate-schema"
 # How much the call matters: `critical`, `default` or `sheddable`. A caller can only

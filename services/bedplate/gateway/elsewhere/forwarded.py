@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 from google.protobuf.message import Message
 
+from bedplate.contract.headers import FORWARDED_FOR
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 from bedplate.pipeline.call import Call
 
-FOR = "x-forwarded-for"
 HOST = "x-forwarded-host"
 PROTO = "x-forwarded-proto"
 
@@ -41,7 +41,7 @@ def metadata_of(call: Call) -> Iterator[tuple[str, str]]:
     """What is told of a call."""
     address = _address(call.peer)
     if address:
-        yield FOR, address
+        yield FORWARDED_FOR, address
     for name in (PROTO, HOST):
         if name in call.metadata:
             yield name, str(call.metadata[name])
