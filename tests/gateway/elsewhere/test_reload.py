@@ -1,0 +1,182 @@
+"""Contracts that change while the gateway runs."""
+
+import asyncio
+import gc
+import sys
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from bedplate.gateway.elsewhere.descriptors import read_files
+from bedplate.server import edge as edge_module
+from tests.gateway.elsewhere import stranger
+from tests.gateway.elsewhere.edge import open_edge
+from tests.gateway.wire import PATIENCE_S, Wire
+
+CALLERS = 50
+RELOADS = 20
+
+
+def moved(to: str, *, types: int = 0) -> bytes:
+    """The library's contract with `GetBook` at another path, and with further types."""
+    files = FileDescriptorSet.FromString(stranger.compiled())
+    [file] = [file for file in files.file if file.package == "stranger.v1"]
+    [method] = [method for method in file.service[0].method if method.name == "GetBook"]
+    raw = method.options.SerializeToString()
+    text = b"/v1/books/{name}"
+    assert raw.count(text) == 1
+    assert len(to) == len(text)
+    method.options.ParseFromString(raw.replace(text, to.encode()))
+    for number in range(types):
+        file.message_type.add(name=f"Further{number}")
+    return files.SerializeToString()
+
+
+NEW = "/v2/books/{name}"
+
+
+@pytest.fixture
+def changing(tmp_path):
+    path = tmp_path / "library.binpb"
+    path.write_bytes(stranger.compiled())
+    return path
+
+
+async def test_no_request_fails_while_contracts_change(behind, changing):
+    statuses: dict[int, int] = {}
+    over = asyncio.Event()
+
+    async def hammer(edge):
+        async with Wire(edge.edge.http_address) as wire:
+            while not over.is_set():
+                reply = await wire.call("GET", "/v1/books/Emma", key=None)
+                statuses[reply.status] = statuses.get(reply.status, 0) + 1
+
+    async with open_edge(behind, changing) as edge:
+        callers = [asyncio.create_task(hammer(edge)) for _ in range(CALLERS)]
+        for number in range(RELOADS):
+            changing.write_bytes(moved("/v1/books/{name}", types=number + 1))
+            assert await edge.edge.read_again()
+            served = sum(statuses.values())
+            async with asyncio.timeout(PATIENCE_S):
+                while sum(statuses.values()) < served + CALLERS:
+                    await asyncio.sleep(0)
+        over.set()
+        await asyncio.gather(*callers)
+
+    assert set(statuses) == {200}
+
+
+async def test_a_route_that_moves_is_found_at_its_new_place_and_no_more_at_its_old_one(behind, changing):
+    async with open_edge(behind, changing) as edge, Wire(edge.edge.http_address) as wire:
+        before = await wire.call("GET", "/v1/books/Emma", key=None)
+        changing.write_bytes(moved(NEW))
+        await edge.edge.read_again()
+        old = await wire.call("GET", "/v1/books/Emma", key=None)
+        new = await wire.call("GET", "/v2/books/Emma", key=None)
+
+    assert [before.status, old.status, new.status] == [200, 404, 200]
+
+
+async def test_a_file_that_changes_is_read_again_by_itself(behind, changing):
+    async with open_edge(behind, changing, every_s=0.02) as edge:
+        changing.write_bytes(moved(NEW))
+        async with asyncio.timeout(PATIENCE_S):
+            while (await edge.get("/v2/books/Emma")).status != 200:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_file_that_is_put_in_the_place_of_another_is_read_again(behind, changing, tmp_path):
+    async with open_edge(behind, changing, every_s=0.02) as edge:
+        beside = tmp_path / "beside"
+        beside.write_bytes(moved(NEW))
+        beside.replace(changing)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await edge.get("/v2/books/Emma")).status != 200:
+                await asyncio.sleep(0.01)
+
+
+async def test_who_asks_has_the_contracts_read_at_once(behind, changing):
+    async with open_edge(behind, changing) as edge:
+        changing.write_bytes(moved(NEW))
+        edge.edge.reload()
+        async with asyncio.timeout(PATIENCE_S):
+            while (await edge.get("/v2/books/Emma")).status != 200:
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("data", [b"", b"not a set", None, "colliding"])
+async def test_contracts_that_cannot_be_served_change_nothing_and_are_logged(behind, changing, data):
+    async with open_edge(behind, changing) as edge:
+        if data is None:
+            changing.unlink()
+        else:
+            changing.write_bytes(moved("/v1/wait/{name}x") if data == "colliding" else data)
+        again = await edge.edge.read_again()
+        reply = await edge.get("/v1/books/Emma")
+        lines = edge.logged("contracts")
+
+    assert not again
+    assert reply.status == 200
+    assert [line["level"] for line in lines] == ["error"]
+    assert "stay in force" in lines[0]["message"]
+
+
+async def test_the_same_contracts_are_not_made_anew(behind, changing):
+    async with open_edge(behind, changing) as edge:
+        before = edge.edge._door.gateway
+        changing.write_bytes(stranger.compiled("--exclude-source-info"))
+
+        assert not await edge.edge.read_again()
+        assert edge.edge._door.gateway is before
+
+
+async def test_a_call_that_runs_ends_as_it_began(behind, changing, library):
+    async with open_edge(behind, changing) as edge:
+        asked = asyncio.create_task(edge.get("/v1/wait/a"))
+        async with asyncio.timeout(PATIENCE_S):
+            await library.waiting.wait()
+        changing.write_bytes(moved(NEW))
+        assert await edge.edge.read_again()
+        library.answer.set()
+        reply = await asked
+
+    assert reply.status == 200
+    assert reply.json["name"] == "a"
+
+
+async def test_contracts_that_are_served_no_more_are_forgotten(behind, changing, monkeypatch):
+    """What is left of a pool are its own parts: they hold each other by no reference that counts."""
+    pools = []
+
+    def reading(paths):
+        found = read_files(paths)
+        pools.append(found.pool)
+        return found
+
+    monkeypatch.setattr(edge_module, "read_files", reading)
+    async with open_edge(behind, changing) as edge:
+        for number in range(4):
+            await edge.get("/v1/books/Emma")
+            await edge.ask("POST", "/v1/books", b'{"name": "Emma"}')
+            await edge.get("/v1/fail/DETAILS")
+            changing.write_bytes(moved("/v1/books/{name}", types=number + 1))
+            assert await edge.edge.read_again()
+        await edge.get("/v1/books/Emma")
+        gc.collect()
+        references = [sys.getrefcount(pool) for pool in pools]
+
+    assert max(references[:-1]) < 10 < references[-1]
+
+
+async def test_a_server_that_tells_other_contracts_is_asked_again(library):
+    async with (
+        stranger.library_server(library, reflect=True) as address,
+        open_edge(address, "reflect", every_s=0.02) as edge,
+    ):
+        calls = edge.edge._parts.registry  # nothing is lost while it asks
+        for _ in range(20):
+            assert (await edge.get("/v1/books/Emma")).status == 200
+            await asyncio.sleep(0.01)
+        assert edge.edge._parts.registry is calls
+        assert edge.logged("contracts") == []
