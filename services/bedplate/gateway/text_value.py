@@ -46,7 +46,7 @@ def text_reader(field: FieldDescriptor) -> Reader | None:
     Messages come as messages. None: no text can be its value. What it returns
     raises `Refusal` INVALID_REQUEST with the path.
     """
-    read = None if is_map(field) else _reader(field)
+    read = None if is_map(field) else strict_reader(field)
     return None if read is None else named_reader(read)
 
 
@@ -62,7 +62,8 @@ def named_reader(read: Read) -> Reader:
     return read_text
 
 
-def _reader(field: FieldDescriptor) -> Read | None:
+def strict_reader(field: FieldDescriptor) -> Read | None:
+    """As `text_reader`, for one value whatever the field's label; what it returns raises `Unfit`."""
     kind = field.cpp_type
     if field.message_type is not None:
         return _message(field.message_type)
@@ -103,7 +104,7 @@ def _enum(enum: EnumDescriptor, secret: bool) -> Read:
 def _message(descriptor: Descriptor) -> Read | None:
     message_class = GetMessageClass(descriptor)
     if is_wrapper(descriptor):
-        inner = _reader(descriptor.fields_by_name["value"])
+        inner = strict_reader(descriptor.fields_by_name["value"])
         assert inner is not None, "wrappers hold scalars"
         read: Read = inner
         return lambda text: message_class(value=read(text))

@@ -7,6 +7,7 @@ from bedplate.gateway.beside import (
     created,
     idempotency,
     inflate,
+    lenient,
     links,
     negotiate,
     patch,
@@ -17,6 +18,8 @@ from bedplate.gateway.endpoint import CompileFeature
 from bedplate.settings import Settings
 
 FEATURES: tuple[CompileFeature, ...] = (
+    # Take another plan, before others look at it.
+    lenient.compile,
     # Read what came in.
     negotiate.compile,
     inflate.compile,

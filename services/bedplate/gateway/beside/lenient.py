@@ -1,0 +1,244 @@
+"""Methods that take requests as grpc-gateway 2.33 does (`http.json: LENIENT`): for who comes from there.
+
+What is unknown is passed over, the path wins over the body, the query sets only
+what neither of them holds, and texts are read as Go reads them
+(`lenient_value`). docs/http.md says what of grpc-gateway is not copied.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from bedplate.errors import Kind, Refusal, Violation
+from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
+from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.text import refusal
+from bedplate.gateway.endpoint import Endpoint, Feature
+from bedplate.gateway.exchange import Request
+from bedplate.gateway.parameter import STEPS_MAX, Parameter, named, pairs
+from bedplate.gateway.text_value import Reader, named_reader
+from bedplate.gateway.transcode import Plan
+
+_MAP_KEY = re.compile(r"(.*)\[(.*)\]", re.DOTALL)
+_SPACE = b" \t\r\n"
+
+# Variables of these types are read as JSON writes them, parameters as Go does.
+_AS_JSON: dict[str, Callable[[str], tuple[int, int]]] = {
+    "google.protobuf.Timestamp": json_timestamp,
+    "google.protobuf.Duration": json_duration,
+}
+
+
+def compile(endpoint: Endpoint) -> Feature | None:
+    """Put another plan in place; None for methods that are strict, which most are."""
+    if not endpoint.method.policy.http.lenient:
+        return None
+    endpoint.plan = LenientPlan(endpoint.method, endpoint.binding, endpoint.template)
+    return Feature("lenient")
+
+
+class LenientPlan(Plan):
+    """How grpc-gateway makes messages of requests."""
+
+    text_reader = staticmethod(lenient_reader)
+
+    def __init__(self, *args: Any) -> None:
+        """As `Plan`; a variable may be a list, whose elements have commas between them."""
+        self._readers: dict[str, Reader | None] = {}
+        super().__init__(*args)
+        self._taken = ()
+        steps = [(*(parent.name for parent in v.parents), v.leaf.name) for v in self._variables]
+        self._places = tuple(steps)
+        self._filled = (*steps, (self._body,)) if self._body else tuple(steps)
+
+    def _variable(self, path: str) -> Parameter:
+        found = self._resolve(path, json_names=False)
+        if isinstance(found, Parameter) and found.leaf.is_repeated and found.read_key is None:
+            return found
+        return super()._variable(path)
+
+    def reserve(self, parameters: Mapping[str, Callable[[Request, str], None]]) -> None:
+        """As `Plan.reserve`, and only with the dollar sign: other names are passed over."""
+        self._reserved.update({f"${name}": take for name, take in parameters.items()})
+
+    def decode(self, request: Request) -> Message:
+        """As `Plan.decode`; later places win: the body is read first, then the path, then the query."""
+        message = self._class()
+        if self._convert is not None and request.body.strip(_SPACE):
+            message = self._class(**self._from_body(request))
+        for place, variable, text in zip(self._places, self._variables, request.values, strict=True):
+            self._set_variable(message, place, variable.leaf, text)
+        if request.query and self._body != "*":
+            self._add_query(message, request)
+        return message
+
+    def _set_variable(self, message: Message, place: Sequence[str], leaf: FieldDescriptor, text: str) -> None:
+        if len(place) == 1 and leaf.is_repeated:
+            message.ClearField(leaf.name)
+            self._put(message, place, text.split(","))
+            return
+        read = _AS_JSON.get(leaf.message_type.full_name) if leaf.message_type is not None else None
+        if len(place) > 1 or read is None:
+            self._put(message, place, [text])
+            return
+        seconds, nanos = named_reader(read)(text, leaf.name)
+        self._check_oneof(message, leaf)
+        getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(seconds=seconds, nanos=nanos))
+
+    def _parse(self, body: bytes) -> Any:
+        """The first JSON value of a body, without the members that the contract does not know."""
+        try:
+            value = super()._parse(body)
+        except Refusal as error:
+            first = _first(body) if error.reason == "MALFORMED_REQUEST" else None
+            if first is None:
+                raise
+            value = super()._parse(first)
+        if self._body == "*":
+            return _known(value, self._descriptor)
+        field = self._descriptor.fields_by_name[self._body]
+        below = None if field.is_repeated else field.message_type
+        if value is None and below is not None and below.full_name != "google.protobuf.Value":
+            raise _refused(field.name, "Send an object, not null.")
+        return _known_field(value, field)
+
+    def _add_query(self, message: Message, request: Request) -> None:
+        if ";" in request.query:
+            raise Refusal(Kind.INVALID, "HTTP_MALFORMED", "The query has a semicolon; send it as %3B.")
+        found: dict[str, list[str]] = {}
+        for name, text in pairs(request.query):
+            take = self._reserved.get(name)
+            if take is not None:
+                take(request, text)
+            else:
+                found.setdefault(name, []).append(text)
+        seen: set[tuple[tuple[str, ...], str | None]] = set()
+        for name, texts in found.items():
+            keyed = _MAP_KEY.fullmatch(name)
+            base, key = (keyed[1], keyed[2]) if keyed else (name, None)
+            place = self._normal(base.split(".", STEPS_MAX))
+            if any(place[: len(filled)] == filled[: len(place)] for filled in self._filled):
+                continue
+            if (place, key) in seen:
+                raise _refused(".".join(place), "The parameter stands under both its names; send it once.")
+            seen.add((place, key))
+            self._put(message, place, texts, key)
+
+    def _normal(self, steps: list[str]) -> tuple[str, ...]:
+        """The steps by proto names; as they were sent where the contract does not know one of them."""
+        descriptor: Descriptor | None = self._descriptor
+        normal: list[str] = []
+        for step in steps:
+            field = named(descriptor, step) if descriptor is not None else None
+            if field is None:
+                return tuple(steps)
+            normal.append(field.name)
+            descriptor = None if field.is_repeated else field.message_type
+        return tuple(normal)
+
+    def _put(self, message: Any, place: Sequence[str], texts: list[str], key: str | None = None) -> None:
+        """Set a field at any depth; a step that the contract does not know ends it."""
+        path = ".".join(place)
+        for step in place[:-1]:
+            field = named(message.DESCRIPTOR, step)
+            if field is None:
+                return
+            self._check_oneof(message, field)
+            if field.message_type is None or field.is_repeated:
+                raise _refused(path, f"{field.name} holds no further fields.")
+            message = getattr(message, field.name)
+            message.SetInParent()
+        field = named(message.DESCRIPTOR, place[-1])
+        if field is None:
+            return
+        self._check_oneof(message, field)
+        if key is not None or is_map(field):
+            self._put_entry(message, field, path, texts, key)
+            return
+        values = [self._read(field, text, path) for text in texts]
+        if field.is_repeated:
+            getattr(message, field.name).extend(values)
+        elif len(values) > 1:
+            raise _refused(path, "The parameter stands twice; send it once.")
+        elif field.message_type is not None:
+            getattr(message, field.name).CopyFrom(values[0])
+        else:
+            setattr(message, field.name, values[0])
+
+    def _put_entry(
+        self, message: Message, field: FieldDescriptor, path: str, texts: list[str], key: str | None
+    ) -> None:
+        entry = field.message_type
+        if key is None or len(texts) > 1 or entry is None or not is_map(field):
+            raise _refused(path, f"Send the entries of a map one by one, such as {path}[key]=value.")
+        value = self._read(entry.fields_by_name["value"], texts[0], path)
+        entries = getattr(message, field.name)
+        read = self._read(entry.fields_by_name["key"], key, path)
+        if isinstance(value, Message):
+            entries[read].CopyFrom(value)
+        else:
+            entries[read] = value
+
+    def _read(self, field: FieldDescriptor, text: str, path: str) -> Any:
+        if field.full_name not in self._readers:
+            self._readers[field.full_name] = lenient_reader(field)
+        read = self._readers[field.full_name]
+        if read is None:
+            raise _refused(path, "This field cannot be a parameter.")
+        return read(text, path)
+
+    def _check_oneof(self, message: Message, field: FieldDescriptor) -> None:
+        oneof = field.containing_oneof
+        other = message.WhichOneof(oneof.name) if oneof is not None else None
+        if other is not None and other != field.name:
+            raise _refused(field.name, f"Only one of {field.name} and {other} may be set; send one.")
+
+
+def _refused(path: str, sentence: str) -> Refusal:
+    return refusal([Violation(path, sentence, "http.parameter")])
+
+
+def _first(body: bytes) -> bytes | None:
+    """The bytes of the first JSON value, where something follows it; None: there is no such value."""
+    try:
+        text = body.decode().lstrip(_SPACE.decode())
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return text[:end].encode() if end < len(text) else None
+
+
+# What stands for a value that is passed over.
+_GONE: Any = object()
+
+
+def _known(value: Any, descriptor: Descriptor) -> Any:
+    """A JSON value without what a message type does not know."""
+    if type(value) is not dict or is_special(descriptor):
+        return value
+    fields = {name: field for field in descriptor.fields for name in (field.json_name, field.name)}
+    found = ((key, _known_field(item, fields[key])) for key, item in value.items() if key in fields)
+    return {key: item for key, item in found if item is not _GONE}
+
+
+def _known_field(value: Any, field: FieldDescriptor) -> Any:
+    if is_map(field) and type(value) is dict:
+        assert field.message_type is not None
+        one = field.message_type.fields_by_name["value"]
+        entries = ((key, _known_value(item, one)) for key, item in value.items())
+        return {key: item for key, item in entries if item is not _GONE}
+    if field.is_repeated and type(value) is list:
+        return [item for item in (_known_value(item, field) for item in value) if item is not _GONE]
+    return _known_value(value, field)
+
+
+def _known_value(value: Any, field: FieldDescriptor) -> Any:
+    if field.message_type is not None:
+        return _known(value, field.message_type)
+    if field.enum_type is not None and type(value) is str and value not in field.enum_type.values_by_name:
+        return _GONE
+    return value

@@ -1,0 +1,73 @@
+"""Lenient methods make of requests what grpc-gateway makes of them."""
+
+import base64
+import json
+import shutil
+from functools import cache
+from typing import Any
+
+import pytest
+
+from bedplate.errors import Refusal
+from bedplate.gateway.beside.lenient import LenientPlan
+from bedplate.gateway.routes import Binding, parse
+from tests.gateway.conformance.contract import message
+from tests.gateway.grpc_gateway.peer import ANSWERS, answers, build, written
+from tests.gateway.plans import method_of, request
+
+ROWS: list[dict[str, Any]] = json.loads(ANSWERS.read_text("utf-8"))
+Everything = message("Everything")
+
+
+@cache
+def plan(path: tuple[str, ...], select: str) -> LenientPlan:
+    template = "/v1" + "".join(f"/{{{field}}}" for field in path)
+    binding = Binding("POST", template, select, "")
+    return LenientPlan(method_of(Everything.DESCRIPTOR, Everything.DESCRIPTOR), binding, parse(template))
+
+
+def made(row: dict[str, Any]) -> Any:
+    """The message; None: refused."""
+    path = row.get("Path", [])
+    made_by = plan(tuple(field for field, _ in path), row.get("Select", ""))
+    sent = request(
+        *(text for _, text in path),
+        query=row.get("Query", ""),
+        body=row.get("Body", "").encode(),
+        content_type="text/plain",
+    )
+    try:
+        return made_by.decode(sent)
+    except Refusal:
+        return None
+
+
+# What differs on purpose.
+STRICTER = {
+    '{"colour":99}': "a number that the enum does not have is a mistake",
+    '{"colours":[99]}': "the same",
+    '{"unknown":99,"unknown":99}': "no JSON of ours has a key twice, known or not",
+}
+
+
+def _id(row: dict[str, Any]) -> str:
+    return " ".join(str(value) for key, value in row.items() if key != "answer")[:120]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=_id)
+def test_a_request_is_taken_as_grpc_gateway_takes_it(row):
+    found = made(row)
+
+    if row["answer"] is None or row.get("Body") in STRICTER:
+        assert found is None
+    else:
+        assert found is not None
+        assert str(found) == str(Everything.FromString(base64.b64decode(row["answer"])))
+
+
+@pytest.mark.soak
+def test_what_is_kept_is_what_grpc_gateway_answers():
+    if shutil.which("go") is None:
+        pytest.skip("there is no Go to build grpc-gateway's side with")
+
+    assert written(answers(build())) == ANSWERS.read_text("utf-8")
