@@ -160,6 +160,7 @@ class Edge:
         self._watch: Watch | None = None
         self._reading = asyncio.Lock()
         self._asked = asyncio.Event()
+        self._ended = asyncio.Event()
         self._stopping: asyncio.Future[None] | None = None
         self._retired: set[asyncio.Future[None]] = set()
 
@@ -313,8 +314,8 @@ class Edge:
         self._drain.hurry()
 
     async def ended(self) -> None:
-        """Never returns: nothing of it ends by itself."""
-        await asyncio.Event().wait()
+        """Wait until it was stopped: nothing of it ends by itself."""
+        await self._ended.wait()
 
     async def _stop(self) -> None:
         settings = self.settings
@@ -327,6 +328,7 @@ class Edge:
 
     async def _close(self) -> None:
         await self._opened.aclose()
+        self._ended.set()
 
     async def _close_lines(self) -> None:
         for task in self._retired:
