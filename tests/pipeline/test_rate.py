@@ -201,6 +201,21 @@ async def test_http_callers_are_told_what_they_have_left(bench: Bench) -> None:
 
 
 @pytest.mark.usefixtures("clock")
+async def test_http_callers_are_told_of_the_limit_in_force_when_another_method_tightens_it(
+    bench: Bench,
+) -> None:
+    limit(bench, "Echo", bucket="one", per_second=10.0, burst=30)
+    told = []
+    for burst in (30, 20):
+        limit(bench, "EchoSmall", bucket="one", per_second=10.0, burst=burst)
+        call = bench.call(door="http")
+        await run(bench.methods["Echo"], call, EchoRequest(text="hi"))
+        told.append(dict(call.response_headers)["ratelimit-policy"])
+
+    assert told == ['"one";q=30;w=3', '"one";q=20;w=2']
+
+
+@pytest.mark.usefixtures("clock")
 async def test_an_http_caller_that_is_refused_is_told_so_too(bench: Bench) -> None:
     limit(bench, cost=3)
     await answers(bench, 1)

@@ -15,6 +15,7 @@ from bedplate.ledger.v1 import ledger_pb2
 from bedplate.pipeline.rules import _is_quick, plain_check
 from bedplate.pipeline.stages.validate import _plan
 from bedplate.rates.v1 import rates_pb2
+from tests import protos
 from tests.bench import contract
 
 VALIDATOR = protovalidate.Validator()
@@ -186,3 +187,27 @@ def test_what_does_not_hold_a_value_with_such_a_rule_is_plain() -> None:
 )
 def test_a_pattern_that_a_value_could_keep_busy_is_left_to_protovalidate(pattern: str, quick: bool) -> None:
     assert _is_quick(pattern) is quick
+
+
+def test_fields_may_be_named_as_the_language_names_its_own() -> None:
+    required, short = (
+        "[google.api.field_behavior]: REQUIRED",
+        "[buf.validate.field] { string { max_len: 2 } }",
+    )
+    file = protos.add_file(
+        'name: "tests/keywords/v1/keywords.proto" package: "tests.keywords.v1"\n'
+        'dependency: "google/api/field_behavior.proto" dependency: "buf/validate/validate.proto"\n'
+        'message_type { name: "Words"\n'
+        + protos.field("from", 1, "string", required)
+        + protos.field("None", 2, "string", short)
+        + protos.field("m", 3, "int32", "[buf.validate.field] { int32 { gt: 0 } }")
+        + "}\n"
+    )
+    words: Any = GetMessageClass(file.message_types_by_name["Words"])
+    check = plain_check(words.DESCRIPTOR)
+
+    assert check is not None
+    assert check(words(**{"from": "here", "None": "ab", "m": 1}))
+    assert not check(words(**{"None": "ab", "m": 1}))
+    assert not check(words(**{"from": "here", "None": "abc", "m": 1}))
+    assert not check(words(**{"from": "here", "m": 0}))

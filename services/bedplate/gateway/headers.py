@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, REQUEST_ID, TRACEPARENT
 from bedplate.contract.policy import MethodPolicy
@@ -23,7 +24,7 @@ _RESPONSE_HEADER = re.compile(
     r"x-[a-z0-9-]+|etag|location|link|ratelimit|ratelimit-policy|age|cache-status|idempotent-replayed"
     r"|deprecation|sunset"
 )
-_RESPONSE_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
+_RESPONSE_VALUE_MAX = 4096
 _OWN_HEADERS = frozenset(
     {"x-content-type-options", "x-frame-options", "x-request-id", "x-trace-id", "x-xss-protection"}
 )
@@ -65,13 +66,21 @@ def cache_line(policy: MethodPolicy) -> str:
 def further_lines(headers: Iterable[tuple[str, str | bytes]]) -> str:
     """Header lines of what a handler set, as far as it may reach callers outside."""
     return "".join(
-        f"{name}: {value}\r\n"
-        for name, value in headers
-        if isinstance(value, str)
-        and name not in _OWN_HEADERS
-        and _RESPONSE_HEADER.fullmatch(name)
-        and _RESPONSE_VALUE.fullmatch(value)
+        [
+            f"{name}: {value}\r\n"
+            for name, value in headers
+            if isinstance(value, str)
+            and _may_tell(name)
+            and value.isascii()
+            and value.isprintable()
+            and len(value) <= _RESPONSE_VALUE_MAX
+        ]
     )
+
+
+@lru_cache(256)
+def _may_tell(name: str) -> bool:
+    return name not in _OWN_HEADERS and _RESPONSE_HEADER.fullmatch(name) is not None
 
 
 def timeout_s(headers: Mapping[str, str]) -> float | None:

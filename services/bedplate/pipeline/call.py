@@ -167,7 +167,7 @@ class Call:
     def trace_id(self) -> str:
         """32 hex digits: the caller's trace, or a new one that is made when it is first asked for."""
         if not self._trace_id:
-            self._trace_id = f"{random.getrandbits(128):032x}"
+            self._trace_id = random.getrandbits(128).to_bytes(16, "big").hex()
         return self._trace_id
 
     @trace_id.setter
@@ -178,7 +178,7 @@ class Call:
     def span_id(self) -> str:
         """This call's own span, 16 hex digits, made when it is first asked for."""
         if not self._span_id:
-            self._span_id = f"{random.getrandbits(64):016x}"
+            self._span_id = random.getrandbits(64).to_bytes(8, "big").hex()
         return self._span_id
 
     @property

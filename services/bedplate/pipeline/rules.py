@@ -8,6 +8,7 @@ which alone decides and explains. So this must never accept what protovalidate
 refuses, and may always give up; a property test compares the two.
 """
 
+import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,34 +117,41 @@ def _all(
     when_set: tuple[tuple[str, Plain], ...],
     must_be_set: tuple[tuple[str, Plain], ...],
 ) -> Plain:
-    """All of a message's checks; the commonest kinds in line, since a call costs more than they do."""
-    truths = tuple(name for name, check in always if check is bool)
-    lengths = tuple((name, c.least, c.most) for name, c in always if isinstance(c, _Length))
-    ranges = tuple((name, c.least, c.most) for name, c in always if isinstance(c, _Range))
-    others = tuple((n, c) for n, c in always if c is not bool and not isinstance(c, (_Length, _Range)))
+    """All of a message's checks as one expression: going through them one by one costs twice as much.
 
-    def keeps(message: Message) -> bool:
-        for name in truths:
-            if not getattr(message, name):
-                return False
-        for name, least, most in lengths:
-            if not least <= len(getattr(message, name)) <= most:
-                return False
-        for name, least, most in ranges:
-            if not least <= getattr(message, name) <= most:
-                return False
-        for name, check in others:
-            if not check(getattr(message, name)):
-                return False
-        for name, check in when_set:
-            if message.HasField(name) and not check(getattr(message, name)):
-                return False
-        for name, check in must_be_set:
-            if not message.HasField(name) or not check(getattr(message, name)):
-                return False
-        return True
-
+    Its source holds names of fields, which have no characters but letters,
+    digits and underscores, and numbers.
+    """
+    source = _Source()
+    terms = [source.term(name, check) for name, check in always]
+    terms += [f"(not m.HasField({name!r}) or {source.term(name, check)})" for name, check in when_set]
+    terms += [f"m.HasField({name!r}) and {source.term(name, check)}" for name, check in must_be_set]
+    keeps: Plain = eval(f"lambda m: {' and '.join(terms)} and True", source.scope)  # noqa: S307
     return keeps
+
+
+class _Source:
+    """The source of a check.
+
+    Attributes:
+        scope: What it names.
+    """
+
+    def __init__(self) -> None:
+        self.scope: dict[str, Any] = {}
+
+    def term(self, name: str, check: Plain) -> str:
+        """An expression that is true when a field of `m` keeps its check."""
+        value = f"getattr(m, {name!r})" if keyword.iskeyword(name) else f"m.{name}"
+        if check is bool:
+            return value
+        if isinstance(check, _Length):
+            return f"{check.least} <= len({value}) <= {check.most}"
+        if isinstance(check, _Range):
+            return f"{check.least} <= {value} <= {check.most}"
+        own = f"check_{len(self.scope)}"
+        self.scope[own] = check
+        return f"{own}({value})"
 
 
 def _anything(value: Any) -> bool:

@@ -145,8 +145,24 @@ class Recorder:
     def _settle(self, at: float, noted: tuple[Any, ...]) -> dict[str, Any]:
         call, code, reason, duration_s, cause = noted
         self._count(call.door, code, duration_s)
-        line: dict[str, Any] = {"time": at, "level": "info", "event": "call"}
-        line.update(_call_fields(call, code, reason, duration_s))
+        principal = call.principal
+        line: dict[str, Any] = {
+            "time": at,
+            "level": "info",
+            "event": "call",
+            "method": call.method,
+            "door": call.door,
+            "code": code,
+            "ms": round(duration_s * 1e6) / 1000,
+            "principal": principal.id,
+            "tenant": principal.tenant,
+            "trace_id": call.trace_id,
+            "span_id": call.span_id,
+        }
+        if call.peer:
+            line["peer"] = call.peer
+        if reason:
+            line["reason"] = reason
         if cause is not None:
             line.update(level="error", event="fault", **_fault(call, cause, discreet=self._discreet))
             call.request = None
@@ -157,25 +173,6 @@ class Recorder:
         if cell is None:
             cell = self._cells[door, code] = self._telemetry.calls.cell(self._method, door, code)
         cell.add(duration_s)
-
-
-def _call_fields(call: RecordedCall, code: str, reason: str, duration_s: float) -> dict[str, Any]:
-    principal = call.principal
-    fields = {
-        "method": call.method,
-        "door": call.door,
-        "code": code,
-        "ms": round(duration_s * 1000, 3),
-        "principal": principal.id,
-        "tenant": principal.tenant,
-        "trace_id": call.trace_id,
-        "span_id": call.span_id,
-    }
-    if call.peer:
-        fields["peer"] = call.peer
-    if reason:
-        fields["reason"] = reason
-    return fields
 
 
 def _fault(call: RecordedCall, cause: BaseException, *, discreet: bool) -> dict[str, Any]:

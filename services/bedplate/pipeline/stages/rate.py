@@ -32,11 +32,12 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
     if quota.shared is not None:
         return Stage("rate", enter=_shared(rate, bucket, quota))
     holder, take, clock, cost = _HOLDERS[rate.per], bucket.take, quota.clock, rate.cost
+    tell = _Teller(bucket, rate)
 
     def enter(call: Call) -> None:
         held = holder(call)
         if held is not None:
-            _tell(call, bucket, rate, take(held, cost, clock()))
+            tell(call, take(held, cost, clock()))
 
     return Stage("rate", enter=enter)
 
@@ -45,6 +46,7 @@ def _shared(rate: Rate, bucket: Bucket, quota: Quota) -> Callable[[Call], Awaita
     """The same, with buckets that processes share."""
     shared, holder, without = quota.shared, _HOLDERS[rate.per], quota.without
     assert shared is not None
+    tell = _Teller(bucket, rate)
 
     async def ask(call: Call, held: tuple[str, ...]) -> None:
         left = await shared.take(
@@ -60,7 +62,7 @@ def _shared(rate: Rate, bucket: Bucket, quota: Quota) -> Callable[[Call], Awaita
             if without == "closed":
                 raise _closed()
             left = bucket.take(held, rate.cost, quota.clock())
-        _tell(call, bucket, rate, left)
+        tell(call, left)
 
     def enter(call: Call) -> Awaitable[None] | None:
         held = holder(call)
@@ -69,37 +71,52 @@ def _shared(rate: Rate, bucket: Bucket, quota: Quota) -> Callable[[Call], Awaita
     return enter
 
 
-def _tell(call: Call, bucket: Bucket, rate: Rate, left: float) -> None:
-    """Tell a caller what is left, or how long to wait."""
-    if call.door == "http":
-        call.response_headers.extend(_headers(bucket, left if left >= 0 else left + rate.cost))
-    if left >= 0:
-        return
-    bucket.refused += 1
-    wait_s = told_s(-left / bucket.per_second)
-    raise Refusal(
-        Kind.EXHAUSTED,
-        "RATE_LIMITED",
-        f"This is more than {bucket.per_second:g} a second with {bucket.burst:g} at once; "
-        f"call again in {wait_s:g} s.",
-        retry_after_s=wait_s,
-        bucket=bucket.name,
-        per=rate.per.name,
-        per_second=f"{bucket.per_second:g}",
-        burst=f"{bucket.burst:g}",
-        cost=rate.cost,
-    )
+class _Teller:
+    """Tells callers what is left, or how long to wait."""
 
+    def __init__(self, bucket: Bucket, rate: Rate) -> None:
+        self._bucket = bucket
+        self._rate = rate
+        self._name = bucket.name.replace("\\", "\\\\").replace('"', '\\"')
+        # Made anew when the bucket's numbers change.
+        self._numbers = (0.0, 0.0)
+        self._policy = ("", "")
 
-def _headers(bucket: Bucket, tokens: float) -> list[tuple[str, str | bytes]]:
-    """What is left, as draft-ietf-httpapi-ratelimit-headers has it: the window is the time to fill it."""
-    name = bucket.name.replace("\\", "\\\\").replace('"', '\\"')
-    window_s = math.ceil(bucket.burst / bucket.per_second)
-    reset_s = math.ceil((bucket.burst - tokens) / bucket.per_second)
-    return [
-        ("ratelimit-policy", f'"{name}";q={int(bucket.burst)};w={window_s}'),
-        ("ratelimit", f'"{name}";r={int(tokens)};t={reset_s}'),
-    ]
+    def __call__(self, call: Call, left: float) -> None:
+        """Tell a caller who has so many tokens left; below 0: who lacks so many and is refused."""
+        if call.door == "http":
+            tokens = left if left >= 0 else left + self._rate.cost
+            call.response_headers += self._headers(tokens)
+        if left < 0:
+            raise self._refusal(left)
+
+    def _headers(self, tokens: float) -> tuple[tuple[str, str], tuple[str, str]]:
+        """What is left, as draft-ietf-httpapi-ratelimit-headers has it: the window is the time to fill it."""
+        bucket = self._bucket
+        burst, per_second = bucket.burst, bucket.per_second
+        if self._numbers != (burst, per_second):
+            self._numbers = burst, per_second
+            window_s = math.ceil(burst / per_second)
+            self._policy = ("ratelimit-policy", f'"{self._name}";q={int(burst)};w={window_s}')
+        reset_s = math.ceil((burst - tokens) / per_second)
+        return self._policy, ("ratelimit", f'"{self._name}";r={int(tokens)};t={reset_s}')
+
+    def _refusal(self, left: float) -> Refusal:
+        bucket, rate = self._bucket, self._rate
+        bucket.refused += 1
+        wait_s = told_s(-left / bucket.per_second)
+        return Refusal(
+            Kind.EXHAUSTED,
+            "RATE_LIMITED",
+            f"This is more than {bucket.per_second:g} a second with {bucket.burst:g} at once; "
+            f"call again in {wait_s:g} s.",
+            retry_after_s=wait_s,
+            bucket=bucket.name,
+            per=rate.per.name,
+            per_second=f"{bucket.per_second:g}",
+            burst=f"{bucket.burst:g}",
+            cost=rate.cost,
+        )
 
 
 def _closed() -> Refusal:
