@@ -96,9 +96,9 @@ def _message(answer: Answer, wants: Mapping[str, Any]) -> Iterator[str]:
         yield f"the body is no JSON: {error}"
         return
     if "json" in wants and not equal(document, load(wants["json"])):
-        yield f"the body is not {wants['json']}"
+        yield f"the body is {body[:200]}, not {wants['json']}"
     if "json_has" in wants and not holds(document, load(wants["json_has"])):
-        yield f"the body does not have {wants['json_has']}"
+        yield f"the body is {body[:600]} and does not have {wants['json_has']}"
     if {"seen", "method", "metadata", "no_metadata", "remaining"} & set(wants) and answer.status < 300:
         yield from _seen(document, wants)
 
@@ -110,9 +110,10 @@ def _seen(document: Any, wants: Mapping[str, Any]) -> Iterator[str]:
         yield f"the method {seen.method} was called, not {wants['method']}"
     if "seen" in wants:
         wanted = json_format.Parse(wants["seen"], contract.message(seen.type)())
-        if seen.request != wanted.SerializeToString(deterministic=True):
-            got = contract.message(seen.type).FromString(seen.request)
-            shown = json_format.MessageToJson(got, indent=None, preserving_proto_field_name=True)
+        got = contract.message(seen.type).FromString(seen.request)
+        shown = _shown(got)
+        # Not a number has many patterns of bits, and only one text.
+        if seen.request != wanted.SerializeToString(deterministic=True) and shown != _shown(wanted):
             yield f"the method saw {shown}, not {wants['seen']}"
     metadata = dict(seen.metadata)
     for name, value in wants.get("metadata", {}).items():
@@ -124,6 +125,10 @@ def _seen(document: Any, wants: Mapping[str, Any]) -> Iterator[str]:
         low, high = wants["remaining"]
         if not low <= seen.remaining_s <= high:
             yield f"the method has {seen.remaining_s} s, not {low} to {high}"
+
+
+def _shown(message: Any) -> str:
+    return json_format.MessageToJson(message, indent=None, preserving_proto_field_name=True, sort_keys=True)
 
 
 def _headers(answer: Answer, wants: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.gateway.conformance.contract import compiled
+from tests.gateway.conformance.peer import program
 from tests.gateway.conformance.process import Running
 from tests.gateway.conformance.run import Target
 
@@ -29,20 +30,23 @@ class Targets:
         self._running: dict[str, Running] = {}
         self._file = ""
 
-    def running(self, name: str, *command: str) -> Running:
-        """A process, started when it is not running yet."""
+    def running(self, name: str, *command: str, **program: tuple[str, ...]) -> Running:
+        """A process, started when it is not running yet; see `Running`."""
         found = self._running.get(name)
         if found is None:
-            found = self._running[name] = Running(*command)
+            found = self._running[name] = Running(*command, **program)
             self._stack.callback(found.stop)
         return found
 
     def get(self, name: str) -> Target:
-        """A target: `bedplate`, or the gateway elsewhere in front of it or of a plain gRPC server."""
-        if name == "elsewhere-grpc":
+        """A target: `bedplate`, the gateway elsewhere in front of it or of a plain gRPC server, or a peer."""
+        if name in ("elsewhere-grpc", "grpc-gateway"):
             behind = self.running("backend", "tests.gateway.conformance.backend")
         else:
             behind = self.running("server", "tests.gateway.conformance.server")
+        if name == "grpc-gateway":
+            peer = self.running(name, behind.ports["grpc"], program=(str(program()),))
+            return Target(name, peer.ports["http"], house=False)
         if name == "bedplate":
             return Target(name, behind.ports["http"])
         gateway = self.running(

@@ -50,14 +50,14 @@ class Running:
         ports: What it said that it listens on.
     """
 
-    def __init__(self, *command: str) -> None:
-        """Start `python -m` with these words, and wait for its ports.
+    def __init__(self, *command: str, program: tuple[str, ...] = (sys.executable, "-m")) -> None:
+        """Start a program (left out: `python -m`) with these words, and wait for its ports.
 
         Raises:
             RuntimeError: It ended before it said them.
         """
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*program, *command], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._process.stdout is not None
         timer = threading.Timer(START_S, self._process.kill)
