@@ -287,6 +287,14 @@ async def test_accounts_can_be_listed_by_type(caller):
     assert [each.account_id async for each in listed] == ["sales"]
 
 
+async def test_listing_by_a_type_or_state_that_is_none_is_refused(caller):
+    accounts = caller.ledger.list_accounts(ledger_id="main", types=[pb.ACCOUNT_TYPE_UNSPECIFIED])
+    holds = caller.ledger.list_holds(ledger_id="main", states=[pb.HOLD_STATE_UNSPECIFIED])
+
+    await refused(accounts.page(), InvalidArgument, "INVALID_REQUEST", "types[0]")
+    await refused(holds.page(), InvalidArgument, "INVALID_REQUEST", "states[0]")
+
+
 async def test_a_page_of_transactions_ends_early_when_they_have_many_entries(caller, monkeypatch):
     await caller.ledger.post_transactions(
         ledger_id="main", transactions=[transfer(f"tx-{n}", 1) for n in range(5)]
