@@ -123,12 +123,3 @@ def test_neighbours_of_what_the_path_and_the_body_hold_come_from_the_query():
     assert made == Everything(
         child={"one_string": "a", "one_int32": 1}, one_string="b", choose_child={"one_string": "c"}
     )
-
-
-def test_a_call_whose_body_is_all_takes_no_parameter_and_says_so():
-    with pytest.raises(Refusal) as caught:
-        plan("POST", "/v1", "*").decode(request(query="one_strin=a"))
-
-    (violation,) = caught.value.violations
-    assert violation.rule == "http.unknown_parameter"
-    assert "body" in violation.sentence

@@ -1,6 +1,6 @@
 """What a parameter's name means: the field that one text sets, at any depth, by either of its names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -8,12 +8,12 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from bedplate.errors import Violation
+from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import leaf as json_leaf
 from bedplate.gateway.codec.kind import is_map, is_special, is_wrapper
-from bedplate.gateway.codec.text import KEY_SHOWN_MAX, Unfit, refusal
+from bedplate.gateway.codec.text import KEY_SHOWN_MAX, refusal
 from bedplate.gateway.routes import unescape
-from bedplate.gateway.text_value import Reader, takes_text
+from bedplate.gateway.text_value import Reader, named_reader, takes_text
 from bedplate.telemetry.redact import is_sensitive
 
 # Parameters of one query.
@@ -39,8 +39,8 @@ class Parameter:
     path: str
     parents: tuple[FieldDescriptor, ...]
     leaf: FieldDescriptor
-    read: Callable[[str, str], Any]
-    read_key: Callable[[str], Any] | None = None
+    read: Reader
+    read_key: Reader | None = None
 
     def set(self, message: Message, text: str, key: str = "") -> None:
         """Set the field in a request, or append to it; `key` is a map's.
@@ -49,7 +49,9 @@ class Parameter:
             Refusal: INVALID_REQUEST: the text does not fit, or the field shares
                 a oneof with one that is set.
         """
-        where = self.path if self.read_key is None else self._entry(key)
+        where = self.path
+        if self.read_key is not None:
+            where += "[*]" if is_sensitive(self.leaf) else f'["{key[:KEY_SHOWN_MAX]}"]'
         value = self.read(text, where)
         for parent in self.parents:
             self._check(message, parent)
@@ -66,16 +68,9 @@ class Parameter:
         else:
             setattr(message, leaf.name, value)
 
-    def _entry(self, key: str) -> str:
-        """The path of a map's entry."""
-        return self.path + ("[*]" if is_sensitive(self.leaf) else f'["{key[:KEY_SHOWN_MAX]}"]')
-
     def _add(self, entries: Any, where: str, key: str, value: Any) -> None:
         assert self.read_key is not None
-        try:
-            read = self.read_key(key)
-        except Unfit as unfit:
-            raise refusal(unfit.under(where)) from None
+        read = self.read_key(key, where)
         if isinstance(value, Message):
             entries[read].CopyFrom(value)
         else:
@@ -85,29 +80,33 @@ class Parameter:
         oneof = field.containing_oneof
         other = message.WhichOneof(oneof.name) if oneof is not None else None
         if other is not None and other != field.name:
-            sentence = f"Only one of {field.name} and {other} may be set; send one."
-            raise refusal([Violation(self.path, sentence, "http.oneof")])
+            raise unfit(
+                self.path, f"Only one of {field.name} and {other} may be set; send one.", "http.oneof"
+            )
 
 
 def resolve(
     descriptor: Descriptor, name: str, reader: Callable[[FieldDescriptor], Reader | None], *, json_names: bool
-) -> Parameter | Violation:
-    """The field that a dotted path names, or what to answer when it names none that a text can set."""
+) -> Parameter:
+    """The field that a dotted path names.
+
+    Raises:
+        Refusal: INVALID_REQUEST: there is none, or none that a text can set.
+    """
     steps = name.split(".", STEPS_MAX)
     fields: list[FieldDescriptor] = []
     prefix = ""
     for place, step in enumerate(steps):
         field = named(descriptor, step, json_names=json_names)
         if field is None:
-            return _unknown(descriptor, prefix, name, step)
+            raise _unknown(descriptor, prefix, name, step)
         fields.append(field)
         below = field.message_type
         # What a wrapper holds is the field itself, under a second name.
         if place + 1 == len(steps) or (steps[place + 1 :] == ["value"] and _wraps(field)):
             break
         if below is None or field.is_repeated or is_special(below):
-            sentence = "There is nothing below this field that a parameter can set."
-            return Violation(prefix + field.name, sentence, "http.parameter")
+            raise unfit(prefix + field.name, "There is nothing below this field that a parameter can set.")
         prefix += f"{field.name}."
         descriptor = below
     leaf = fields.pop()
@@ -116,11 +115,11 @@ def resolve(
     one = leaf
     if is_map(leaf):
         assert leaf.message_type is not None
-        read_key = json_leaf.map_key(leaf.message_type.fields_by_name["key"])
+        read_key = named_reader(json_leaf.map_key(leaf.message_type.fields_by_name["key"]))
         one = leaf.message_type.fields_by_name["value"]
     read = reader(one)
     if read is None:
-        return Violation(path, _no_text(leaf, path), "http.parameter")
+        raise unfit(path, _no_text(leaf, path))
     return Parameter(path, tuple(fields), leaf, read, read_key)
 
 
@@ -136,53 +135,55 @@ def named(descriptor: Descriptor, name: str, *, json_names: bool = True) -> Fiel
     return field
 
 
-def _unknown(descriptor: Descriptor, prefix: str, name: str, step: str) -> Violation:
+def unfit(path: str, sentence: str, rule: str = "http.parameter") -> Refusal:
+    """The refusal of a request for one field."""
+    return refusal([Violation(path, sentence, rule)])
+
+
+def _unknown(descriptor: Descriptor, prefix: str, name: str, step: str) -> Refusal:
     near = get_close_matches(step[:KEY_SHOWN_MAX], [field.name for field in descriptor.fields], n=1)
     hint = f"did you mean {prefix}{near[0]}?" if near else "leave it out."
-    return Violation(
-        name[: 2 * KEY_SHOWN_MAX], f"There is no such parameter; {hint}", "http.unknown_parameter"
-    )
+    shown = name[: 2 * KEY_SHOWN_MAX]
+    return unfit(shown, f"There is no such parameter; {hint}", "http.unknown_parameter")
 
 
 def _no_text(field: FieldDescriptor, path: str) -> str:
     below = field.message_type
-    if below is None or field.is_repeated or is_special(below):
-        return "This field cannot be a parameter."
-    example = next((f.name for f in below.fields if takes_text(f)), None)
-    if example is None:
-        return "This field cannot be a parameter."
-    return f"This field is a message; send its fields, such as {path}.{example}."
+    if below is not None and not field.is_repeated and not is_special(below):
+        example = next((f.name for f in below.fields if takes_text(f)), None)
+        if example is not None:
+            return f"This field is a message; send its fields, such as {path}.{example}."
+    return "This field cannot be a parameter."
 
 
-def map_key(field: Parameter, brackets: str) -> str | Violation:
-    """The key of a parameter such as `labels[colour]`; empty for a field that is no map."""
+def map_key(field: Parameter, brackets: str) -> str:
+    """The key of a parameter such as `labels[colour]`; `brackets` is `[colour]`.
+
+    Raises:
+        Refusal: INVALID_REQUEST: the field is no map, or this is no key.
+    """
     key = brackets[1:-1]
     if field.read_key is None:
-        if not brackets:
-            return ""
-        sentence = "This field is no map, so it takes no brackets; of a list, repeat the parameter."
-    elif brackets.endswith("]") and "[" not in key and "]" not in key:
-        return key
-    else:
-        sentence = f"This field is a map; send its entries, such as {field.path}[key]=value."
-    return Violation(field.path, sentence, "http.parameter")
+        raise unfit(
+            field.path, "This field is no map and takes no brackets; of a list, repeat the parameter."
+        )
+    if not brackets.endswith("]") or "[" in key or "]" in key:
+        raise unfit(field.path, f"This field is a map; send its entries, such as {field.path}[key]=value.")
+    return key
 
 
-def pairs(query: str) -> Iterator[tuple[str, str]]:
+def pairs(query: str) -> list[tuple[str, str]]:
     """Names and values of a query string; a plus sign is a space.
 
     Raises:
         Refusal: INVALID_REQUEST, too many; HTTP_MALFORMED, an escape.
     """
-    if query.count("&") >= PAIRS_MAX:
-        sentence = f"The query has more than {PAIRS_MAX} parameters; send fewer."
-        raise refusal([Violation("", sentence, "http.parameters_max")])
-    for part in query.split("&"):
-        if not part:
-            continue
-        name, _, text = part.partition("=")
-        yield _unescape(name), _unescape(text)
-
-
-def _unescape(text: str) -> str:
-    return unescape(text.replace("+", " ") if "+" in text else text, controls=True)
+    if "+" in query:
+        query = query.replace("+", " ")
+    parts = query.split("&")
+    if len(parts) > PAIRS_MAX:
+        raise unfit("", f"The query has more than {PAIRS_MAX} parameters; send fewer.", "http.parameters_max")
+    found = [(name, text) for name, _, text in [part.partition("=") for part in parts if part]]
+    if "%" not in query:
+        return found
+    return [(unescape(name, controls=True), unescape(text, controls=True)) for name, text in found]

@@ -20,7 +20,7 @@ from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.parameter import Parameter, map_key, named, pairs, resolve
+from bedplate.gateway.parameter import Parameter, map_key, named, pairs, resolve, unfit
 from bedplate.gateway.routes import Binding, Template
 from bedplate.gateway.text_value import is_free, text_reader
 
@@ -71,16 +71,21 @@ class Plan:
         return PolicyError(f"{self._place}: {why}")
 
     def _variable(self, path: str) -> Parameter:
-        found = self._resolve(path, json_names=False)
-        if isinstance(found, Violation) and found.rule == "http.unknown_parameter":
-            raise self._wrong(f"the path's field {path} is no field of {self._descriptor.full_name}.")
-        if isinstance(found, Violation) or found.leaf.is_repeated or is_free(found.leaf.message_type):
+        try:
+            found = self._resolve(path, json_names=False)
+        except Refusal as error:
+            if error.violations[0].rule == "http.unknown_parameter":
+                raise self._wrong(
+                    f"the path's field {path} is no field of {self._descriptor.full_name}."
+                ) from None
+            found = None
+        if found is None or found.leaf.is_repeated or is_free(found.leaf.message_type):
             raise self._wrong(
                 f"the path's field {path} must be a single number, string, boolean, enum, time or duration."
             )
         return found
 
-    def _resolve(self, name: str, *, json_names: bool = True) -> Parameter | Violation:
+    def _resolve(self, name: str, *, json_names: bool = True) -> Parameter:
         return resolve(self._descriptor, name, self.text_reader, json_names=json_names)
 
     def _body_plan(self, binding: Binding) -> Callable[[Any], dict[str, Any]] | None:
@@ -106,8 +111,8 @@ class Plan:
         def convert(value: Any) -> dict[str, Any]:
             try:
                 return {name: part(value)}
-            except Unfit as unfit:
-                raise Unfit(below=unfit.under(name)) from None
+            except Unfit as error:
+                raise Unfit(below=error.under(name)) from None
 
         return convert
 
@@ -139,7 +144,7 @@ class Plan:
         """Take query parameters out that are no fields; see `endpoint.Feature`."""
         for name, take in parameters.items():
             self._reserved[f"${name}"] = take
-            if isinstance(self._resolve(name), Violation):
+            if named(self._descriptor, name) is None:
                 self._reserved[name] = take
 
     def decode(self, request: Request) -> Message:
@@ -157,14 +162,15 @@ class Plan:
 
     def _from_body(self, request: Request) -> dict[str, Any]:
         if self._convert is None:
-            sentence = "This call takes no body; leave it out."
-            raise refusal([Violation("", sentence, "http.no_body")])
+            raise unfit("", "This call takes no body; leave it out.", "http.no_body")
         value = self._parse(request.body)
+        for path, steps in self._taken:
+            if _holds(value, steps):
+                raise unfit(path, _twice("path", "body"), "http.twice")
         try:
-            self._check_taken(value)
             return self._convert(value)
-        except Unfit as unfit:
-            raise refusal(unfit.violations) from None
+        except Unfit as error:
+            raise refusal(error.violations) from None
 
     def _parse(self, body: bytes) -> Any:
         try:
@@ -176,12 +182,6 @@ class Plan:
             listed = [Violation(join(name, v.field), v.sentence, v.rule) for v in error.violations]
             raise refusal(listed) from None
 
-    def _check_taken(self, value: Any) -> None:
-        """Refuse a body that holds a field of the path; null is no value."""
-        for path, steps in self._taken:
-            if _holds(value, steps):
-                raise Unfit(below=[Violation(path, _twice("path", "body"), "http.twice")])
-
     def _add_query(self, message: Message, request: Request) -> None:
         seen: set[tuple[str, str]] = set()
         faults: list[Violation] = []
@@ -191,18 +191,15 @@ class Plan:
                 if take is not None:
                     take(request, text)
                     continue
-                base, bracket, rest = name.partition("[")
-                found = self._parameter(base)
-                key = found if isinstance(found, Violation) else map_key(found, bracket + rest)
-                if isinstance(found, Violation) or isinstance(key, Violation):
-                    assert isinstance(key, Violation)
-                    faults.append(key)
-                elif (found.path, key) in seen and (found.read_key is not None or not found.leaf.is_repeated):
-                    sentence = "The parameter stands twice; send it once."
-                    faults.append(Violation(found.path, sentence, "http.twice"))
-                else:
+                base, bracket, key = name.partition("[")
+                found = self._parameters.get(base) or self._parameter(base)
+                if bracket or found.read_key is not None:
+                    key = map_key(found, bracket + key)
+                if (found.path, key) not in seen:
                     seen.add((found.path, key))
-                    found.set(message, text, key)
+                elif found.read_key is not None or not found.leaf.is_repeated:
+                    raise unfit(found.path, "The parameter stands twice; send it once.", "http.twice")
+                found.set(message, text, key)
             except Refusal as error:
                 faults.extend(error.violations)
             if len(faults) >= VIOLATIONS_MAX:
@@ -210,27 +207,24 @@ class Plan:
         if faults:
             raise refusal(faults)
 
-    def _parameter(self, name: str) -> Parameter | Violation:
-        known = self._parameters.get(name)
-        if known is not None:
-            return known
-        found = self._find(name)
-        if isinstance(found, Parameter) and len(self._parameters) < PARAMETERS_MAX:
-            self._parameters[name] = found
-        return found
-
-    def _find(self, name: str) -> Parameter | Violation:
-        """The field of a parameter that comes from the query and nowhere else."""
-        found = self._resolve(name)
-        path = found.path if isinstance(found, Parameter) else found.field
+    def _parameter(self, name: str) -> Parameter:
+        """The field of a parameter that comes from the query and from nowhere else."""
+        fault = found = None
+        try:
+            found = self._resolve(name)
+            path = found.path
+        except Refusal as error:
+            fault, path = error, error.violations[0].field
         first = named(self._descriptor, name.partition(".")[0])
         if first is not None and self._body in ("*", first.name):
-            return Violation(path, "This field comes from the body; leave it out of the query.", "http.twice")
+            raise unfit(path, "This field comes from the body; leave it out of the query.", "http.twice")
         if path in self._from_path:
-            return Violation(path, _twice("path", "query"), "http.twice")
-        if self._body == "*" and isinstance(found, Violation):
-            sentence = "There is no such parameter; the fields of this call come from the body."
-            return Violation(path, sentence, "http.unknown_parameter")
+            raise unfit(path, _twice("path", "query"), "http.twice")
+        if found is None:
+            assert fault is not None
+            raise fault
+        if len(self._parameters) < PARAMETERS_MAX:
+            self._parameters[name] = found
         return found
 
 

@@ -13,13 +13,12 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from bedplate.errors import Kind, Refusal, Violation
+from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
 from bedplate.gateway.codec.kind import is_map, is_special
-from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.parameter import STEPS_MAX, Parameter, named, pairs
+from bedplate.gateway.parameter import STEPS_MAX, Parameter, named, pairs, unfit
 from bedplate.gateway.text_value import Reader, named_reader
 from bedplate.gateway.transcode import Plan
 
@@ -56,9 +55,9 @@ class LenientPlan(Plan):
         self._filled = (*steps, (self._body,)) if self._body else tuple(steps)
 
     def _variable(self, path: str) -> Parameter:
-        found = self._resolve(path, json_names=False)
-        if isinstance(found, Parameter) and found.leaf.is_repeated and found.read_key is None:
-            return found
+        field = self._descriptor.fields_by_name.get(path)
+        if field is not None and field.is_repeated and not is_map(field):
+            return self._resolve(path, json_names=False)
         return super()._variable(path)
 
     def reserve(self, parameters: Mapping[str, Callable[[Request, str], None]]) -> None:
@@ -103,7 +102,7 @@ class LenientPlan(Plan):
         field = self._descriptor.fields_by_name[self._body]
         below = None if field.is_repeated else field.message_type
         if value is None and below is not None and below.full_name != "google.protobuf.Value":
-            raise _refused(field.name, "Send an object, not null.")
+            raise unfit(field.name, "Send an object, not null.")
         return _known_field(value, field)
 
     def _add_query(self, message: Message, request: Request) -> None:
@@ -124,7 +123,7 @@ class LenientPlan(Plan):
             if any(place[: len(filled)] == filled[: len(place)] for filled in self._filled):
                 continue
             if (place, key) in seen:
-                raise _refused(".".join(place), "The parameter stands under both its names; send it once.")
+                raise unfit(".".join(place), "The parameter stands under both its names; send it once.")
             seen.add((place, key))
             self._put(message, place, texts, key)
 
@@ -149,7 +148,7 @@ class LenientPlan(Plan):
                 return
             self._check_oneof(message, field)
             if field.message_type is None or field.is_repeated:
-                raise _refused(path, f"{field.name} holds no further fields.")
+                raise unfit(path, f"{field.name} holds no further fields.")
             message = getattr(message, field.name)
             message.SetInParent()
         field = named(message.DESCRIPTOR, place[-1])
@@ -163,7 +162,7 @@ class LenientPlan(Plan):
         if field.is_repeated:
             getattr(message, field.name).extend(values)
         elif len(values) > 1:
-            raise _refused(path, "The parameter stands twice; send it once.")
+            raise unfit(path, "The parameter stands twice; send it once.")
         elif field.message_type is not None:
             getattr(message, field.name).CopyFrom(values[0])
         else:
@@ -174,7 +173,7 @@ class LenientPlan(Plan):
     ) -> None:
         entry = field.message_type
         if key is None or len(texts) > 1 or entry is None or not is_map(field):
-            raise _refused(path, f"Send the entries of a map one by one, such as {path}[key]=value.")
+            raise unfit(path, f"Send the entries of a map one by one, such as {path}[key]=value.")
         value = self._read(entry.fields_by_name["value"], texts[0], path)
         entries = getattr(message, field.name)
         read = self._read(entry.fields_by_name["key"], key, path)
@@ -188,18 +187,14 @@ class LenientPlan(Plan):
             self._readers[field.full_name] = lenient_reader(field)
         read = self._readers[field.full_name]
         if read is None:
-            raise _refused(path, "This field cannot be a parameter.")
+            raise unfit(path, "This field cannot be a parameter.")
         return read(text, path)
 
     def _check_oneof(self, message: Message, field: FieldDescriptor) -> None:
         oneof = field.containing_oneof
         other = message.WhichOneof(oneof.name) if oneof is not None else None
         if other is not None and other != field.name:
-            raise _refused(field.name, f"Only one of {field.name} and {other} may be set; send one.")
-
-
-def _refused(path: str, sentence: str) -> Refusal:
-    return refusal([Violation(path, sentence, "http.parameter")])
+            raise unfit(field.name, f"Only one of {field.name} and {other} may be set; send one.")
 
 
 def _first(body: bytes) -> bytes | None:
