@@ -64,6 +64,7 @@ def run_edge(edge: "Edge", *, on_ready: Callable[[], None]) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, edge.reload)
         on_ready()
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until then there is nothing to read again
     try:
         return run(edge, on_ready=begin)
     except OSError as error:

@@ -1,7 +1,6 @@
 """The gateway as a process of its own, in front of a gRPC server that runs elsewhere."""
 
 import asyncio
-from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,7 +287,7 @@ class Edge:
             assert self._door is not None
             self._generation, self._door.gateway = generation, generation.gateway
             if before.line is not generation.line:
-                self._retire(before.line.close(SWAP_GRACE_S))
+                await self._renew_line(before.line)
             forget()
             self._log_contracts("info", f"contracts are served anew: {generation.routes} methods")
             return True
@@ -296,10 +295,21 @@ class Edge:
     def _log_contracts(self, level: str, message: str) -> None:
         self.telemetry.log.write(level, "contracts", {"message": message})
 
-    def _retire(self, closing: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(closing)
+    async def _renew_line(self, old: Line) -> None:
+        assert self._watch is not None
+        await self._watch.stop()
+        self._watch.start()
+        task = asyncio.ensure_future(self._retire(old))
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
+
+    async def _retire(self, line: Line) -> None:
+        """Close a line once no request can still begin on it: one whose body comes in slowly may."""
+        try:
+            await asyncio.sleep(self.settings.http_body_s + 1.0)
+            await line.close(SWAP_GRACE_S)
+        except asyncio.CancelledError:
+            await line.close()
 
     # The end.
 
@@ -331,8 +341,10 @@ class Edge:
         self._ended.set()
 
     async def _close_lines(self) -> None:
-        for task in self._retired:
+        retired = list(self._retired)
+        for task in retired:
             task.cancel()
+        await asyncio.gather(*retired, return_exceptions=True)
         await self._generation.line.close()
 
 

@@ -9,6 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bedplate.gateway.elsewhere.descriptors import read_files
 from bedplate.server import edge as edge_module
+from bedplate.v1 import policy_pb2
 from tests.gateway.elsewhere import stranger
 from tests.gateway.elsewhere.edge import open_edge
 from tests.gateway.wire import PATIENCE_S, Wire
@@ -29,6 +30,18 @@ def moved(to: str, *, types: int = 0) -> bytes:
     method.options.ParseFromString(raw.replace(text, to.encode()))
     for number in range(types):
         file.message_type.add(name=f"Further{number}")
+    return files.SerializeToString()
+
+
+def with_larger_answers() -> bytes:
+    """The library's contract with a promise that the line to the server has to be made for."""
+    files = FileDescriptorSet.FromString(stranger.compiled())
+    [file] = [file for file in files.file if file.package == "stranger.v1"]
+    file.dependency.append("bedplate/v1/policy.proto")
+    promise = file.service[0].options.Extensions[policy_pb2.service].defaults
+    promise.limits.response_bytes = 16 * 1024 * 1024
+    promise.visibility = policy_pb2.VISIBILITY_PUBLIC
+    promise.auth.anonymous = True
     return files.SerializeToString()
 
 
@@ -143,6 +156,25 @@ async def test_a_call_that_runs_ends_as_it_began(behind, changing, library):
 
     assert reply.status == 200
     assert reply.json["name"] == "a"
+
+
+async def test_a_request_whose_body_still_comes_in_finds_its_way_though_the_line_is_another(behind, changing):
+    body = b'{"name": "Emma"}'
+    async with open_edge(behind, changing) as edge, Wire(edge.edge.http_address) as wire:
+        await wire.send(
+            b"POST /v1/books HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n" % len(body) + body[:5]
+        )
+        assert (await edge.get("/v1/books/Emma")).status == 200  # so the head is in
+        line = edge.edge._generation.line
+        changing.write_bytes(with_larger_answers())
+        assert await edge.edge.read_again()
+        assert edge.edge._generation.line is not line
+        await wire.send(body[5:])
+        reply = await wire.reply()
+        await edge.until_ready()
+
+    assert reply.status == 200
 
 
 async def test_contracts_that_are_served_no_more_are_forgotten(behind, changing, monkeypatch):

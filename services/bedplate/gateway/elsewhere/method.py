@@ -8,6 +8,7 @@ behind, which keeps all of its stages.
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
@@ -31,7 +32,7 @@ from bedplate.gateway.elsewhere.policy import policy_of
 from bedplate.gateway.elsewhere.upstream import Line
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method, compile_method
-from bedplate.pipeline.failure import FailureMaker
+from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.stage import CompileStage, Parts, Stage
 from bedplate.pipeline.stages import (
     address,
@@ -47,6 +48,12 @@ from bedplate.pipeline.stages import (
 )
 from bedplate.policy.layers import Layer
 from bedplate.telemetry.recorder import Recorder, Telemetry
+
+# Rounds of a call that a server refuses before it starts because it stops; how
+# long to wait between them where it does not say, and at most. Seconds.
+ROUNDS_MAX = 20
+ROUND_WAIT_S = 0.05
+ROUND_WAIT_MAX_S = 0.5
 
 
 def _rate(policy: MethodPolicy, parts: Parts) -> Stage | None:
@@ -132,33 +139,40 @@ class _Caller:
 
     async def unary(self, request: Message, call: Call) -> Message:
         """The handler of a method with one response."""
-        begun = self._begin(request, call)
-        try:
-            data = await begun
-            _hand_on(await begun.initial_metadata(), call)
-        except grpc.aio.AioRpcError as error:
-            raise self._ended(error, call, request) from None
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            raise gone(False) from None  # the channel was closed under it
-        return self._message(data)
+        for left in range(ROUNDS_MAX, 0, -1):
+            begun = self._begin(request, call)
+            try:
+                data = await begun
+                _hand_on(await begun.initial_metadata(), call)
+                return self._message(data)
+            except grpc.aio.AioRpcError as error:
+                ended = self._ended(error, call, request)
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                raise gone(False) from None  # the channel was closed under it
+            await _wait_or_raise(ended, left)
+        raise AssertionError("the last round returns or raises")
 
     async def stream(self, request: Message, call: Call) -> AsyncGenerator[Message, None]:
         """The handler of a method with a stream of responses."""
-        begun = self._begin(request, call)
-        try:
-            _hand_on(await begun.initial_metadata(), call)
-            async for data in begun:
-                yield self._message(data)
-        except grpc.aio.AioRpcError as error:
-            raise self._ended(error, call, request) from None
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            raise gone(False) from None
-        finally:
-            begun.cancel()
+        for left in range(ROUNDS_MAX, 0, -1):
+            begun, first = self._begin(request, call), True
+            try:
+                _hand_on(await begun.initial_metadata(), call)
+                async for data in begun:
+                    first = False
+                    yield self._message(data)
+                return
+            except grpc.aio.AioRpcError as error:
+                ended = self._ended(error, call, request)
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                raise gone(False) from None
+            finally:
+                begun.cancel()
+            await _wait_or_raise(ended, left if first else 1)
 
     def _message(self, data: bytes) -> Message:
         try:
@@ -171,6 +185,14 @@ class _Caller:
         if error.code() is grpc.StatusCode.UNAUTHENTICATED:
             self._failed(call.peer)  # the server behind sees one address for all callers
         return self._answers.of(error, call, request)
+
+
+async def _wait_or_raise(ended: Exception, left: int) -> None:
+    """Raise what a call ended with, unless the server refused it because it stops: another will take it."""
+    if left == 1 or not isinstance(ended, Failure) or ended.reason != "DRAINING":
+        raise ended
+    wait_s = ROUND_WAIT_S if ended.retry_after_s is None else min(ended.retry_after_s, ROUND_WAIT_MAX_S)
+    await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads callers, hides nothing
 
 
 def _is_cancelled() -> bool:

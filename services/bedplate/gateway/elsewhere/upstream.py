@@ -19,6 +19,9 @@ from bedplate.gateway.elsewhere.policy import has_policy
 # Between looks at a server that does not answer, seconds.
 LOOK_AGAIN_S = 0.25
 
+# A connection to a server of others is looked at so often, seconds.
+STRANGER_KEEPALIVE_S = 310
+
 _HEALTH = "/grpc.health.v1.Health/Watch"
 
 # The package's types do not know all of its messages.
@@ -108,8 +111,11 @@ def _options(target: Target, services: tuple[ServiceDescriptor, ...]) -> list[tu
     options["grpc.primary_user_agent"] = f"bedplate-gateway/{version('bedplate')}"
     config = json.loads(options["grpc.service_config"])
     if not any(has_policy(method) for service in services for method in service.methods):
-        # A stranger's health service may know nothing of the server as a whole.
+        # A stranger's health service may know nothing of the server as a whole, and
+        # servers take a ping every 5 min unless somebody told them otherwise. What is
+        # sent and not acknowledged tells of a dead connection long before.
         del config["healthCheckConfig"]
+        options["grpc.keepalive_time_ms"] = STRANGER_KEEPALIVE_S * 1000
     options["grpc.service_config"] = json.dumps(config)
     if target.tls is not None and target.tls.server_name:
         options["grpc.ssl_target_name_override"] = target.tls.server_name
