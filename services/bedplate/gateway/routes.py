@@ -38,8 +38,7 @@ _CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 _ESCAPED_SLASH = re.compile(r"(%2[Ff])")
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """A part of the path that goes into a field.
 
     Attributes:
@@ -307,14 +306,10 @@ def _find(
 
 
 def _values(template: Template, raw: list[str], plain: list[str]) -> tuple[str, ...]:
-    return tuple(
-        [
-            "/".join([_keep_slashes(segment) for segment in raw[variable.start : variable.end]])
-            if variable.multi
-            else plain[variable.start]
-            for variable in template.variables
-        ]
-    )
+    found: list[str] = []
+    for _, start, end, multi in template.variables:
+        found.append("/".join(map(_keep_slashes, raw[start:end])) if multi else plain[start])
+    return tuple(found)
 
 
 def _keep_slashes(segment: str) -> str:

@@ -60,6 +60,7 @@ class Plan:
         self._variables = tuple(self._variable(variable.path) for variable in template.variables)
         self._from_path = frozenset(field.path for field in self._variables)
         self._body = binding.body
+        self._under = ""
         self._below: Descriptor | None = self._descriptor
         self._convert = self._body_plan(binding)
         self._taken = tuple(self._taken_from_body())
@@ -105,25 +106,18 @@ class Plan:
         if field.name in self._from_path:
             raise self._wrong(f"the field {field.name} cannot come from the path and from the body.")
         self._below = None if is_map(field) else field.message_type
+        self._under = name = field.name
         part = json_plan.nullable_field(field)
-        name = field.name
-
-        def convert(value: Any) -> dict[str, Any]:
-            try:
-                return {name: part(value)}
-            except Unfit as error:
-                raise Unfit(below=error.under(name)) from None
-
-        return convert
+        return lambda value: {name: part(value)}
 
     def _taken_from_body(self) -> Iterator[tuple[str, tuple[FieldDescriptor, ...]]]:
-        """The path's fields that the body could hold too: path, and the steps to it in its JSON."""
+        """The path's fields that the body could hold too: path below the body, and the steps of its JSON."""
         for variable in self._variables:
             steps = (*variable.parents, variable.leaf)
             if self._body == "*":
                 yield variable.path, steps
             elif steps[0].name == self._body:
-                yield variable.path, steps[1:]
+                yield variable.path.partition(".")[2], steps[1:]
 
     def _encoder(self, descriptor: Descriptor, name: str) -> Callable[[Message], bytes]:
         if not name:
@@ -163,24 +157,20 @@ class Plan:
     def _from_body(self, request: Request) -> dict[str, Any]:
         if self._convert is None:
             raise unfit("", "This call takes no body; leave it out.", "http.no_body")
-        value = self._parse(request.body)
-        for path, steps in self._taken:
-            if _holds(value, steps):
-                raise unfit(path, _twice("path", "body"), "http.twice")
         try:
+            value = self._parse(request.body)
+            for path, steps in self._taken:
+                if _holds(value, steps):
+                    raise unfit(path, _twice("path", "body"), "http.twice")
             return self._convert(value)
-        except Unfit as error:
-            raise refusal(error.violations) from None
+        except (Refusal, Unfit) as error:
+            if not error.violations:
+                raise
+            found = error.violations
+        raise refusal(Violation(join(self._under, v.field), v.sentence, v.rule) for v in found)
 
     def _parse(self, body: bytes) -> Any:
-        try:
-            return parse(body, self._below)
-        except Refusal as error:
-            if self._body == "*" or not error.violations:
-                raise
-            name = self._body
-            listed = [Violation(join(name, v.field), v.sentence, v.rule) for v in error.violations]
-            raise refusal(listed) from None
+        return parse(body, self._below)
 
     def _add_query(self, message: Message, request: Request) -> None:
         seen: set[tuple[str, str]] = set()

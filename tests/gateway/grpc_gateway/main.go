@@ -121,11 +121,8 @@ func readBody(made *dynamicpb.Message, asked request) error {
 	}
 	field := made.Descriptor().Fields().ByName(protoreflect.Name(asked.Select))
 	part := made.NewField(field).Message()
-	err := decoder.Decode(part.Interface())
-	if err == nil {
-		made.Set(field, protoreflect.ValueOfMessage(part))
-	}
-	return butEnd(err)
+	made.Set(field, protoreflect.ValueOfMessage(part)) // the generated code makes it before it reads
+	return butEnd(decoder.Decode(part.Interface()))
 }
 
 func butEnd(err error) error {

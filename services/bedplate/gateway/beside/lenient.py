@@ -15,7 +15,8 @@ from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
-from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.kind import VALUE, is_map, is_special
+from bedplate.gateway.codec.text import Unfit
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import STEPS_MAX, Parameter, named, pairs, unfit
@@ -49,6 +50,10 @@ class LenientPlan(Plan):
         """As `Plan`; a variable may be a list, whose elements have commas between them."""
         self._readers: dict[str, Reader | None] = {}
         super().__init__(*args)
+        selected = self._descriptor.fields_by_name.get(self._body)
+        below = None if selected is None or selected.is_repeated else selected.message_type
+        # A message that is the body; a Value may be null.
+        self._whole = self._body if below is not None and below.full_name != VALUE else None
         self._taken = ()
         steps = [(*(parent.name for parent in v.parents), v.leaf.name) for v in self._variables]
         self._places = tuple(steps)
@@ -67,8 +72,11 @@ class LenientPlan(Plan):
     def decode(self, request: Request) -> Message:
         """As `Plan.decode`; later places win: the body is read first, then the path, then the query."""
         message = self._class()
-        if self._convert is not None and request.body.strip(_SPACE):
-            message = self._class(**self._from_body(request))
+        if self._convert is not None:
+            if request.body.strip(_SPACE):
+                message = self._class(**self._from_body(request))
+            elif self._whole is not None:
+                getattr(message, self._whole).SetInParent()
         for place, variable, text in zip(self._places, self._variables, request.values, strict=True):
             self._set_variable(message, place, variable.leaf, text)
         if request.query and self._body != "*":
@@ -100,9 +108,8 @@ class LenientPlan(Plan):
         if self._body == "*":
             return _known(value, self._descriptor)
         field = self._descriptor.fields_by_name[self._body]
-        below = None if field.is_repeated else field.message_type
-        if value is None and below is not None and below.full_name != "google.protobuf.Value":
-            raise unfit(field.name, "Send an object, not null.")
+        if value is None and self._whole is not None:
+            raise Unfit("Send an object, not null.")
         return _known_field(value, field)
 
     def _add_query(self, message: Message, request: Request) -> None:
