@@ -53,7 +53,7 @@ def parse(data: bytes, descriptor: Descriptor | None = None) -> Any:
     bounded = descriptor is not None and ends(descriptor)
     if not bounded and data.count(b"{") + data.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
         raise _too_deep()
-    if _quotes(data) != _quotes(again):
+    if data != again and _quotes(data) != _quotes(again):
         raise _duplicate(data, descriptor)
     return value
 

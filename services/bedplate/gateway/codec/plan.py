@@ -19,6 +19,7 @@ from bedplate.errors import Violation
 from bedplate.gateway.codec import leaf as json_leaf
 from bedplate.gateway.codec.kind import find_type, is_map, is_special
 from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
+from bedplate.gateway.codec.quick import MISSES, quick_plan
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, Unfit
 from bedplate.telemetry.redact import is_sensitive
 
@@ -31,14 +32,15 @@ SUGGEST_MAX = 5  # unknown names of one object that get a suggestion; each costs
 
 def message(descriptor: Descriptor) -> Convert:
     """The plan of a message type: a JSON value to a dict of arguments, or to a message."""
-    return _Builder.whole(lambda builder: builder.message(descriptor, False))
+    return _quick_first(descriptor, False)
 
 
 def nullable_field(descriptor: FieldDescriptor) -> Convert:
     """The plan of a field's whole value, with null as None or as what null means there."""
-    _, exact, convert, null = _Builder.whole(
-        lambda builder: builder.field(descriptor, is_sensitive(descriptor))
-    )
+    secret = is_sensitive(descriptor)
+    _, exact, convert, null = _Builder.whole(lambda builder: builder.field(descriptor, secret))
+    if descriptor.message_type is not None and not descriptor.is_repeated:
+        convert = _quick_first(descriptor.message_type, secret)
 
     def nullable(value: Anything) -> Anything:
         if value is None or type(value) is exact:
@@ -52,6 +54,25 @@ def forget() -> None:
     """Keep no plan any more: those of contracts that are gone hold the contracts."""
     with _Builder._lock:
         _Builder._kept.clear()
+
+
+def _quick_first(descriptor: Descriptor, secret: bool) -> Convert:
+    explain = _Builder.whole(lambda builder: builder.message(descriptor, secret))
+    if is_special(descriptor):
+        return explain
+    quick = quick_plan(descriptor, _single)
+
+    def convert(value: Anything) -> Anything:
+        try:
+            return quick(value)
+        except MISSES:
+            return explain(value)
+
+    return convert
+
+
+def _single(field: FieldDescriptor) -> Convert:
+    return _Builder.whole(lambda builder: builder.single(field, False))
 
 
 # What a field's plan holds: its name, the type whose values need no
