@@ -6,7 +6,6 @@ what neither of them holds, and texts are read as Go reads them
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,11 +18,10 @@ from bedplate.gateway.codec.kind import VALUE, is_map, is_special
 from bedplate.gateway.codec.text import Unfit
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.parameter import STEPS_MAX, Parameter, named, pairs, unfit
+from bedplate.gateway.parameter import STEPS_MAX, Parameter, pairs, unfit
 from bedplate.gateway.text_value import Reader, named_reader
 from bedplate.gateway.transcode import Plan
 
-_MAP_KEY = re.compile(r"(.*)\[(.*)\]", re.DOTALL)
 _SPACE = b" \t\r\n"
 
 # Variables of these types are read as JSON writes them, parameters as Go does.
@@ -49,6 +47,7 @@ class LenientPlan(Plan):
     def __init__(self, *args: Any) -> None:
         """As `Plan`; a variable may be a list, whose elements have commas between them."""
         self._readers: dict[str, Reader | None] = {}
+        self._names: dict[str, dict[str, FieldDescriptor]] = {}
         super().__init__(*args)
         selected = self._descriptor.fields_by_name.get(self._body)
         below = None if selected is None or selected.is_repeated else selected.message_type
@@ -124,9 +123,9 @@ class LenientPlan(Plan):
                 found.setdefault(name, []).append(text)
         seen: set[tuple[tuple[str, ...], str | None]] = set()
         for name, texts in found.items():
-            keyed = _MAP_KEY.fullmatch(name)
-            base, key = (keyed[1], keyed[2]) if keyed else (name, None)
-            place = self._normal(base.split(".", STEPS_MAX))
+            base, bracket, last = name[:-1].rpartition("[") if name.endswith("]") else ("", "", "")
+            key = last if bracket else None
+            place = self._normal((base if bracket else name).split(".", STEPS_MAX))
             if any(place[: len(filled)] == filled[: len(place)] for filled in self._filled):
                 continue
             if (place, key) in seen:
@@ -139,18 +138,25 @@ class LenientPlan(Plan):
         descriptor: Descriptor | None = self._descriptor
         normal: list[str] = []
         for step in steps:
-            field = named(descriptor, step) if descriptor is not None else None
+            field = self._named(descriptor, step) if descriptor is not None else None
             if field is None:
                 return tuple(steps)
             normal.append(field.name)
             descriptor = None if field.is_repeated else field.message_type
         return tuple(normal)
 
+    def _named(self, descriptor: Descriptor, name: str) -> FieldDescriptor | None:
+        names = self._names.get(descriptor.full_name)
+        if names is None:
+            names = {field.json_name: field for field in descriptor.fields} | dict(descriptor.fields_by_name)
+            self._names[descriptor.full_name] = names
+        return names.get(name)
+
     def _put(self, message: Any, place: Sequence[str], texts: list[str], key: str | None = None) -> None:
         """Set a field at any depth; a step that the contract does not know ends it."""
         path = ".".join(place)
         for step in place[:-1]:
-            field = named(message.DESCRIPTOR, step)
+            field = self._named(message.DESCRIPTOR, step)
             if field is None:
                 return
             self._check_oneof(message, field)
@@ -158,7 +164,7 @@ class LenientPlan(Plan):
                 raise unfit(path, f"{field.name} holds no further fields.")
             message = getattr(message, field.name)
             message.SetInParent()
-        field = named(message.DESCRIPTOR, place[-1])
+        field = self._named(message.DESCRIPTOR, place[-1])
         if field is None:
             return
         self._check_oneof(message, field)

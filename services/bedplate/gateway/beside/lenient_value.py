@@ -31,10 +31,13 @@ _DIGITS_MAX = 20  # of a number of 64 bits
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T)([0-9]{1,2})(:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
-_FRACTION_MAX = 8_192  # digits; more than any request's head can have
+_FRACTION_MAX = 256  # digits; Go has no limit
+_DURATION_CHARS_MAX = 256  # the same
 _JSON_DURATION = re.compile(r"(-?)([0-9]*)\.([0-9]*)s")
-_DURATION = re.compile(r"([+-]?)(0|(?:[0-9]*\.?[0-9]*(?:ns|us|µs|μs|ms|s|m|h))+)")
-_DURATION_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)")
+_UNIT = r"(ns|us|µs|μs|ms|s|m|h)"
+# Each text has one reading, so that none takes longer than it is long.
+_DURATION_PART = re.compile(rf"([0-9]+)?(?:\.([0-9]*))?{_UNIT}")
+_DURATION = re.compile(rf"([+-]?)(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){_UNIT})+)")
 _UNIT_NS = {
     "ns": 1,
     "us": 1_000,
@@ -186,12 +189,9 @@ def _timestamp(text: str, digits_max: int = _FRACTION_MAX) -> tuple[int, int]:
 
 def _duration(text: str) -> int:
     """Nanoseconds of Go's `1h2m3.5s`."""
-    found = _DURATION.fullmatch(text)
+    found = _DURATION.fullmatch(text) if len(text) <= _DURATION_CHARS_MAX else None
     total = 0
     for whole, fraction, unit in _DURATION_PART.findall(text) if found else ():
-        if not whole and not fraction:
-            found = None
-            break
         total += int(whole[-_DIGITS_MAX:] or "0") * _UNIT_NS[unit]
         total += int(
             float(int((fraction or "0")[:18])) * (_UNIT_NS[unit] / 10.0 ** len((fraction or "0")[:18]))
