@@ -174,8 +174,20 @@ def test_query_parameters_are_the_fields_that_text_can_set(shop):
     assert found["line.product"]["required"] is True
     assert found["tags"]["schema"]["type"] == "array"
     assert found["everything.oneTimestamp"]["schema"]["format"] == "date-time"
-    assert {"total", "line.parts", "everything.child.oneInt32", "everything.oneStruct"}.isdisjoint(found)
+    assert {"total", "line.parts", "everything.child.oneInt32", "everything.mapChild"}.isdisjoint(found)
     assert "everything.another_NAME" in found
+
+
+def test_parameters_that_are_maps_or_json_say_how_they_are_written(shop):
+    found = parameters(shop["paths"]["/v1/orders/{order_id}"]["get"], "query")
+
+    entries = found["everything.mapStringInt32"]
+    assert (entries["style"], entries["explode"]) == ("deepObject", True)
+    assert entries["schema"]["additionalProperties"]["type"] == "integer"
+    free = found["everything.oneStruct"]
+    assert "schema" not in free
+    assert free["content"]["application/json"]["schema"]["type"] == "object"
+    assert "everything.manyValue" not in found
 
 
 def test_a_path_variable_of_many_segments_says_their_pattern(shop):

@@ -12,7 +12,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from bedplate.contract.policy import MethodPolicy, Visibility, resolve
-from bedplate.gateway.codec.kind import is_special
+from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
 from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours
@@ -204,6 +204,10 @@ class _Writer:
                 parameter["required"] = True
             if "description" in schema:
                 parameter["description"] = schema.pop("description")
+            if is_map(steps[-1]):
+                parameter |= {"style": "deepObject", "explode": True}
+            elif is_free(steps[-1].message_type):
+                parameter["content"] = {"application/json": {"schema": parameter.pop("schema")}}
             yield parameter
 
     def _body(self, request: Descriptor, binding: Binding, from_path: frozenset[str]) -> dict[str, Any]:
@@ -267,8 +271,12 @@ def _parameters(
         if field_behavior_pb2.OUTPUT_ONLY in behaviours(field):
             continue
         steps = (*above, field)
-        if takes_text(field):
-            if not is_free(field.message_type):  # taken as JSON, which this document could not tell
+        if field.message_type is not None and is_map(field):
+            if takes_text(field.message_type.fields_by_name["value"]):
+                yield steps
+        elif takes_text(field):
+            # OpenAPI has no words for lists of parameters that are JSON each.
+            if not is_free(field.message_type) or not field.is_repeated:
                 yield steps
         elif field.message_type is not None and not field.is_repeated:
             holds_itself = any(step.containing_type is field.message_type for step in steps)
