@@ -29,7 +29,10 @@ _FILES = {
 
 
 def pages(
-    methods: Iterable[MethodDescriptor], *, policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve
+    methods: Iterable[MethodDescriptor],
+    *,
+    docs: Mapping[str, str] | None = None,
+    policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve,
 ) -> Mapping[str, Callable[[], Response]]:
     """What answers GET, by path: the OpenAPI document of these methods and the page that shows it.
 
@@ -37,12 +40,14 @@ def pages(
 
     Args:
         methods: The methods.
+        docs: Comments of their contracts, as `document` takes them.
         policy_of: Finds their policies.
 
     Raises:
         PolicyError: A policy or an http rule contradicts itself.
     """
-    described = _response("application/json", orjson.dumps(document(methods, policy_of=policy_of)), keep=False)
+    made = document(methods, docs, policy_of=policy_of)
+    described = _response("application/json", orjson.dumps(made), keep=False)
     found: dict[str, Callable[[], Response]] = {"/openapi.json": lambda: described}
     for path in _FILES:
         found[path] = _reader(path)

@@ -6,14 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
-# Fields of FileDescriptorProto, DescriptorProto and ServiceDescriptorProto that
-# hold what has comments; source locations are paths of such numbers.
-_FILE_MESSAGE, _FILE_SERVICE = 4, 6
-_MESSAGE_FIELD, _MESSAGE_NESTED = 2, 3
-_SERVICE_METHOD = 2
+from bedplate.gateway.comments import comments
 
 
 @dataclass(frozen=True)
@@ -36,16 +32,8 @@ class Contracts:
 
     @cached_property
     def comments(self) -> dict[str, str]:
-        """The comment before each message, field, service and method, by full name; no blank ends."""
-        found: dict[str, str] = {}
-        for proto in self.protos.values():
-            names = dict(_names(proto))
-            for location in proto.source_code_info.location:
-                name = names.get(tuple(location.path))
-                text = "\n".join(line.strip() for line in location.leading_comments.splitlines()).strip()
-                if name and text:
-                    found[name] = text
-        return found
+        """What stands before each part of the contracts, by full name; see `gateway.comments`."""
+        return {name: text for proto in self.protos.values() for name, text in comments(proto).items()}
 
 
 def load(path: Path, packages: tuple[str, ...]) -> Contracts:
@@ -79,26 +67,3 @@ def _is_wanted(package: str, packages: tuple[str, ...]) -> bool:
     if packages:
         return any(package == wanted or package.startswith(f"{wanted}.") for wanted in packages)
     return package.partition(".")[0] not in ("google", "buf")
-
-
-def _names(proto: FileDescriptorProto) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Path and full name of all that can have a comment."""
-    prefix = f"{proto.package}." if proto.package else ""
-    for index, message in enumerate(proto.message_type):
-        yield from _message_names(message, (_FILE_MESSAGE, index), prefix)
-    for index, service in enumerate(proto.service):
-        name = prefix + service.name
-        yield (_FILE_SERVICE, index), name
-        for place, method in enumerate(service.method):
-            yield (_FILE_SERVICE, index, _SERVICE_METHOD, place), f"{name}.{method.name}"
-
-
-def _message_names(
-    message: DescriptorProto, path: tuple[int, ...], prefix: str
-) -> Iterator[tuple[tuple[int, ...], str]]:
-    name = prefix + message.name
-    yield path, name
-    for index, field in enumerate(message.field):
-        yield (*path, _MESSAGE_FIELD, index), f"{name}.{field.name}"
-    for index, nested in enumerate(message.nested_type):
-        yield from _message_names(nested, (*path, _MESSAGE_NESTED, index), f"{name}.")

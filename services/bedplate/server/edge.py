@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from prometheus_client import Counter, Gauge
+
 from bedplate.auth.principal import Principal
 from bedplate.client.channel import SWAP_GRACE_S
 from bedplate.contract.policy import PolicyError
@@ -153,6 +155,17 @@ class Edge:
         self._gate = OpenGate()
         self._drain = Drain(self._gate, self.telemetry)
         self._opened = AsyncExitStack()
+        self._readings = Counter(
+            "bedplate_contract_readings",
+            "Readings of the contracts after the first, by what came of them.",
+            ("result",),
+            registry=self.telemetry.registry,
+        )
+        self._serving = Gauge(
+            "bedplate_upstream_serving",
+            "1 while the server behind wants callers.",
+            registry=self.telemetry.registry,
+        )
         self._parts: Parts
         self._generation: _Generation
         self._door: HttpDoor | None = None
@@ -241,12 +254,13 @@ class Edge:
             methods.values(),
             telemetry,
             ready=lambda: self.ready and self._watch is not None and self._watch.serving,
-            pages=reference.pages(policies, policy_of=policies.__getitem__),
+            pages=reference.pages(policies, docs=contracts.comments or None, policy_of=policies.__getitem__),
             features=(*FEATURES, forwarded.feature(tls=tls), problems.compile),
         )
         return gateway, sum(is_served(method) for method in methods.values())
 
     def _log_upstream(self, serving: bool) -> None:
+        self._serving.set(serving)
         message = "wants callers" if serving else "does not answer, or wants no callers"
         level = "info" if serving else "warning"
         self.telemetry.log.write(level, "upstream", {"target": self._target.name, "message": message})
@@ -279,9 +293,11 @@ class Edge:
             try:
                 contracts = await self._source.read()
                 if contracts.digest == before.digest:
+                    self._readings.labels("same").inc()
                     return False
                 generation = await self._build(contracts, before)
             except (DescriptorError, PolicyError) as error:
+                self._readings.labels("refused").inc()
                 self._log_contracts("error", f"{error} The contracts before stay in force.")
                 return False
             assert self._door is not None
@@ -289,6 +305,7 @@ class Edge:
             if before.line is not generation.line:
                 await self._renew_line(before.line)
             forget()
+            self._readings.labels("served").inc()
             self._log_contracts("info", f"contracts are served anew: {generation.routes} methods")
             return True
 

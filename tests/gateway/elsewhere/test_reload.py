@@ -128,8 +128,10 @@ async def test_contracts_that_cannot_be_served_change_nothing_and_are_logged(beh
         again = await edge.edge.read_again()
         reply = await edge.get("/v1/books/Emma")
         lines = edge.logged("contracts")
+        metrics = (await edge.get("/metrics")).body.decode()
 
     assert not again
+    assert 'bedplate_contract_readings_total{result="refused"} 1.0' in metrics
     assert reply.status == 200
     assert [line["level"] for line in lines] == ["error"]
     assert "stay in force" in lines[0]["message"]

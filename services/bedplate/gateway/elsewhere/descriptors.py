@@ -16,6 +16,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
+from bedplate.gateway.comments import comments
 from bedplate.gateway.elsewhere.plain import kind, without_strangers
 
 # A descriptor set may be so large; Google's own APIs together have about 60 MB.
@@ -49,11 +50,13 @@ class Contracts:
         services: Its services, without those that are for clients of gRPC.
         digest: The same for the same contracts.
         pool: Where all of their types are.
+        comments: What they say of their parts, by full name; as far as it came along.
     """
 
     services: tuple[ServiceDescriptor, ...]
     digest: bytes
     pool: DescriptorPool
+    comments: Mapping[str, str]
 
 
 def read_files(paths: Iterable[Path]) -> Contracts:
@@ -152,7 +155,8 @@ def build(files: Mapping[str, Any], *, where: str, names: Iterable[str] | None =
         raise DescriptorError(f"{where} offers no service.")
     for service in services:
         digest.update(service.full_name.encode())
-    return Contracts(services, digest.digest(), pool)
+    said = {name: text for file in files.values() for name, text in comments(file).items()}
+    return Contracts(services, digest.digest(), pool, said)
 
 
 def _add(

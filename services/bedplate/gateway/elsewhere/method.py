@@ -220,7 +220,7 @@ def metadata_of(call: Call) -> tuple[tuple[str, str], ...]:
         value = given.get(name)
         if value is not None:
             sent.append((name, _plain(name, str(value))))
-    if call.criticality:
+    if CRITICALITY in given:  # else the server behind reads in the contract what it is
         sent.append((CRITICALITY, call.criticality))
     sent.extend(forwarded.metadata_of(call))
     return tuple(sent)
