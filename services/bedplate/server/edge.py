@@ -14,7 +14,7 @@ from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import reference
 from bedplate.gateway.app import Gateway, is_served
-from bedplate.gateway.beside.order import FEATURES
+from bedplate.gateway.beside.order import features
 from bedplate.gateway.elsewhere import forwarded, problems
 from bedplate.gateway.elsewhere.descriptors import Contracts, DescriptorError, read_files
 from bedplate.gateway.elsewhere.forget import forget
@@ -255,7 +255,7 @@ class Edge:
             telemetry,
             ready=lambda: self.ready and self._watch is not None and self._watch.serving,
             pages=reference.pages(policies, docs=contracts.comments or None, policy_of=policies.__getitem__),
-            features=(*FEATURES, forwarded.feature(tls=tls), problems.compile),
+            features=(*features(self.settings), forwarded.feature(tls=tls), problems.compile),
         )
         return gateway, sum(is_served(method) for method in methods.values())
 
