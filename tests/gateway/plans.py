@@ -19,7 +19,8 @@ def method_of(request: Any = EVERYTHING, response: Any = EVERYTHING, **http: Any
         name="tests.v1.Service/Method",
         descriptor=SimpleNamespace(input_type=request, output_type=response),
         request_class=GetMessageClass(request),
-        policy=SimpleNamespace(http=Http(**http)),
+        server_streaming=False,
+        policy=SimpleNamespace(http=Http(**http), request_bytes=2**20),
     )
 
 

@@ -1,6 +1,7 @@
 """Lenient methods make of requests what grpc-gateway makes of them."""
 
 import base64
+import gzip
 import json
 import shutil
 from functools import cache
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from bedplate.errors import Refusal
+from bedplate.gateway.beside import inflate, patch
+from bedplate.gateway.beside import lenient as lenient_feature
 from bedplate.gateway.beside.lenient import LenientPlan
+from bedplate.gateway.endpoint import Endpoint
 from bedplate.gateway.routes import Binding, parse
 from tests.gateway.conformance.contract import message
 from tests.gateway.grpc_gateway.peer import ANSWERS, answers, build, written
@@ -63,6 +67,39 @@ def test_a_request_is_taken_as_grpc_gateway_takes_it(row):
     else:
         assert found is not None
         assert str(found) == str(Everything.FromString(base64.b64decode(row["answer"])))
+
+
+def patch_of(*, lenient: bool) -> Endpoint:
+    """A PATCH of `child`, with a mask beside it."""
+    features = (lenient_feature.compile, inflate.compile, patch.compile)
+    binding = Binding("PATCH", "/v1", "child", "")
+    return Endpoint(method_of(lenient=lenient), binding, parse("/v1"), features)
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        (b'{"one_int32": 7} and more', ["one_int32"]),
+        (b' {"oneInt32": 7}\n', ["one_int32"]),
+        (b'{"one_int32": 7, "unknown": 1}', ["one_int32"]),
+        (b" \n", []),
+        (b"", []),
+    ],
+)
+def test_the_mask_of_a_change_is_of_the_part_of_the_body_that_counts(body, paths):
+    made_of = patch_of(lenient=True).decode(request(body=body))
+
+    assert list(made_of.one_field_mask.paths) == paths
+
+
+def test_the_mask_of_a_change_that_was_compressed_is_of_what_was_in_it():
+    sent = request(body=gzip.compress(b'{"one_int32": 7}'), content_encoding="gzip")
+    before = sent.body
+
+    made_of = patch_of(lenient=True).decode(sent)
+
+    assert list(made_of.one_field_mask.paths) == ["one_int32"]
+    assert sent.body is before
 
 
 @pytest.mark.soak

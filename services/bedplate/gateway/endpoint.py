@@ -130,10 +130,10 @@ class Endpoint:
             for hook in self._bodies:
                 hook(request)
             message = self.plan.decode(request)
+            for fill in self._fills:
+                fill(request, message)
         finally:
             request.body = sent  # the door counts what came in, and what a hook made of it may go
-        for fill in self._fills:
-            fill(request, message)
         return message
 
 

@@ -100,8 +100,8 @@ class LenientPlan(Plan):
         try:
             value = super()._parse(body)
         except Refusal as error:
-            first = _first(body) if error.reason == "MALFORMED_REQUEST" else None
-            if first is None:
+            first = trimmed(body)
+            if error.reason != "MALFORMED_REQUEST" or len(first) == len(body):
                 raise
             value = super()._parse(first)
         if self._body == "*":
@@ -210,14 +210,14 @@ class LenientPlan(Plan):
             raise unfit(field.name, f"Only one of {field.name} and {other} may be set; send one.")
 
 
-def _first(body: bytes) -> bytes | None:
-    """The bytes of the first JSON value, where something follows it; None: there is no such value."""
+def trimmed(body: bytes) -> bytes:
+    """The first JSON value of a body, which is all of it that counts; the body where there is none."""
     try:
-        text = body.decode().lstrip(_SPACE.decode())
+        text = body.strip(_SPACE).decode()
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        return None
-    return text[:end].encode() if end < len(text) else None
+        return body.strip(_SPACE)
+    return text[:end].encode()
 
 
 # What stands for a value that is passed over.
