@@ -16,8 +16,8 @@ from tests.gateway.conformance.run import Target
 ELSEWHERE = (
     "address_rate=0",
     "load_shedding=false",
-    "http_header_s=2",
-    "http_body_s=2",
+    "http_header_s=1",
+    "http_body_s=1",
     "log_file=/dev/null",
 )
 

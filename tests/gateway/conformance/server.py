@@ -59,8 +59,7 @@ def _unary(name: str, logic: Logic) -> Any:
 def _ordering(name: str, logic: Logic, database: Database) -> Any:
     async def answer(request: Any, call: Call) -> Any:
         response = await logic.answer(name, request, _context(call))
-        await database.transact(lambda connection: None)  # its outcome is kept in it
-        return response
+        return await database.transact(lambda connection: response)  # which keeps its outcome
 
     return answer
 
