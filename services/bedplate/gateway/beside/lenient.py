@@ -15,7 +15,8 @@ from google.protobuf.message import Message
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
 from bedplate.gateway.codec.kind import VALUE, is_map, is_special
-from bedplate.gateway.codec.text import Unfit
+from bedplate.gateway.codec.leaf import Unnamed
+from bedplate.gateway.codec.text import INT32, Unfit
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import STEPS_MAX, Parameter, pairs, unfit
@@ -247,6 +248,9 @@ def _known_field(value: Any, field: FieldDescriptor) -> Any:
 def _known_value(value: Any, field: FieldDescriptor) -> Any:
     if field.message_type is not None:
         return _known(value, field.message_type)
-    if field.enum_type is not None and type(value) is str and value not in field.enum_type.values_by_name:
-        return _GONE
+    if field.enum_type is not None:
+        if type(value) is str and value not in field.enum_type.values_by_name:
+            return _GONE
+        if type(value) is int and INT32[0] <= value <= INT32[1]:
+            return Unnamed(value)
     return value
