@@ -13,7 +13,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
+from bedplate.gateway.beside.lenient_value import go_bytes, json_duration, json_timestamp, lenient_reader
+from bedplate.gateway.codec import text as json_text
 from bedplate.gateway.codec.kind import VALUE, is_map, is_special
 from bedplate.gateway.codec.leaf import Unnamed
 from bedplate.gateway.codec.text import INT32, Unfit
@@ -92,7 +93,7 @@ class LenientPlan(Plan):
         if len(place) > 1 or read is None:
             self._put(message, place, [text])
             return
-        seconds, nanos = named_reader(read)(text, leaf.name)
+        seconds, nanos = named_reader(read)(text.strip('"'), leaf.name)
         self._check_oneof(message, leaf)
         getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(seconds=seconds, nanos=nanos))
 
@@ -247,10 +248,32 @@ def _known_field(value: Any, field: FieldDescriptor) -> Any:
 
 def _known_value(value: Any, field: FieldDescriptor) -> Any:
     if field.message_type is not None:
-        return _known(value, field.message_type)
+        usual = _USUAL.get(field.message_type.full_name)
+        return _known(value, field.message_type) if usual is None else _as_usual(value, usual)
     if field.enum_type is not None:
         if type(value) is str and value not in field.enum_type.values_by_name:
             return _GONE
         if type(value) is int and INT32[0] <= value <= INT32[1]:
             return Unnamed(value)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _as_usual(value, _usual_bytes)
     return value
+
+
+def _as_usual(value: Any, usual: Callable[[str], str]) -> Any:
+    """A text as JSON usually has it, where it is spelled as Go takes it too."""
+    try:
+        return usual(value) if type(value) is str else value
+    except (Unfit, ValueError):
+        return value
+
+
+def _usual_bytes(text: str) -> str:
+    return json_text.write_bytes(go_bytes(text))
+
+
+_USUAL: dict[str, Callable[[str], str]] = {
+    "google.protobuf.Timestamp": lambda text: json_text.write_timestamp(*json_timestamp(text)),
+    "google.protobuf.Duration": lambda text: json_text.write_duration(*json_duration(text)),
+    "google.protobuf.BytesValue": _usual_bytes,
+}

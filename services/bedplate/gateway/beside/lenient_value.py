@@ -74,7 +74,7 @@ def _reader(field: FieldDescriptor) -> _Read | None:
         form = _SIGNED if low else _UNSIGNED
         return lambda text: _integer(form, text, low, high)
     if kind == FieldDescriptor.CPPTYPE_STRING:
-        return _bytes if field.type == FieldDescriptor.TYPE_BYTES else strict_reader(field)
+        return go_bytes if field.type == FieldDescriptor.TYPE_BYTES else strict_reader(field)
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return _boolean
     single = kind == FieldDescriptor.CPPTYPE_FLOAT
@@ -152,7 +152,8 @@ def _enum(enum: EnumDescriptor, secret: bool) -> _Read:
     return read
 
 
-def _bytes(text: str) -> bytes:
+def go_bytes(text: str) -> bytes:
+    """Bytes in base64, of one alphabet, with any line breaks and stray bits; raises `Unfit`."""
     plain = text.replace("\r", "").replace("\n", "")
     form = _URL_SAFE if "-" in text or "_" in text else _STANDARD
     padded = len(text) % 4 == 0
@@ -165,12 +166,11 @@ def _bytes(text: str) -> bytes:
 
 def json_timestamp(text: str) -> tuple[int, int]:
     """Seconds and nanoseconds as Go's protojson reads them, and so variables of the path."""
-    return _timestamp(text.strip('"'), digits_max=9)
+    return _timestamp(text, digits_max=9)
 
 
 def json_duration(text: str) -> tuple[int, int]:
     """The same of a duration."""
-    text = text.strip('"')
     found = _JSON_DURATION.fullmatch(text)
     if found is None:
         return json_text.read_duration(text)
