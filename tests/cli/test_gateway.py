@@ -168,7 +168,8 @@ def test_what_cannot_be_served_is_told_in_words(command, tmp_path, arguments, co
     assert "Traceback" not in err
 
 
-def test_nobody_at_the_target_is_told_when_it_is_asked_for_its_contracts(command):
+def test_nobody_at_the_target_is_told_when_it_is_asked_for_its_contracts(command, monkeypatch):
+    monkeypatch.setattr("bedplate.server.edge.FIRST_S", 0.1)
     code, _, err = command("gateway", "--reflect", "--target", f"127.0.0.1:{free_port()}")
 
     assert code == 3

@@ -83,5 +83,5 @@ def test_the_numbers_on_the_page_are_those_of_the_code():
     assert f"({numbers[0]} to {numbers[-1]})" in PAGE
     assert (policy.DEADLINE_DEFAULT_S, policy.DEADLINE_MAX_S) == (30, 5 * 60)
     assert (policy.STREAM_DEFAULT_S, policy.STREAM_MAX_S) == (10 * 60, 24 * 3600)
-    assert (edge.LOOK_EVERY_S, edge.ASK_EVERY_S) == (1, 30)
+    assert (edge.LOOK_EVERY_S, edge.ASK_EVERY_S, edge.FIRST_S) == (1, 30, 30)
     assert reflected.BYTES_MAX == 128 * 1024 * 1024

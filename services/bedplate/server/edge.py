@@ -1,6 +1,7 @@
 """The gateway as a process of its own, in front of a gRPC server that runs elsewhere."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,12 @@ from bedplate.gateway import reference
 from bedplate.gateway.app import Gateway, is_served
 from bedplate.gateway.beside.order import features
 from bedplate.gateway.elsewhere import forwarded, problems
-from bedplate.gateway.elsewhere.descriptors import Contracts, DescriptorError, read_files
+from bedplate.gateway.elsewhere.descriptors import (
+    Contracts,
+    DescriptorError,
+    UnreachableError,
+    read_files,
+)
 from bedplate.gateway.elsewhere.forget import forget
 from bedplate.gateway.elsewhere.method import methods_of
 from bedplate.gateway.elsewhere.reflected import read_reflection
@@ -34,6 +40,11 @@ from bedplate.transport.http import HttpDoor
 # How often the files of contracts are looked at, seconds; a server is asked less often.
 LOOK_EVERY_S = 1.0
 ASK_EVERY_S = 30.0
+
+# A server that is to tell its contracts at start may take so long to be there;
+# how often it is asked. Seconds.
+FIRST_S = 30.0
+FIRST_EVERY_S = 0.5
 
 
 class Source(Protocol):
@@ -218,7 +229,7 @@ class Edge:
         )
         self._opened.push_async_callback(parts.quota.close)
         self._opened.callback(parts.load.watch().stop)
-        self._generation = await self._build(await self._source.read(), None)
+        self._generation = await self._build(await self._first(), None)
         self._opened.push_async_callback(self._close_lines)
         watch = self._watch = Watch(lambda: self._generation.line, self._log_upstream)
         self._door = HttpDoor({}, settings, telemetry, lambda: self.ready, gateway=self._generation.gateway)
@@ -228,6 +239,20 @@ class Edge:
         following = asyncio.ensure_future(self._follow())
         self._opened.push_async_callback(_cancel, following)
         self.ready = True
+
+    async def _first(self) -> Contracts:
+        """The contracts at start: a server that starts along with this one is waited for."""
+        until, told = time.monotonic() + FIRST_S, False
+        while True:
+            try:
+                return await self._source.read()
+            except UnreachableError as error:
+                if time.monotonic() > until:
+                    raise
+                if not told:
+                    self._log_contracts("warning", f"{error} It is asked again for {FIRST_S:g} s.")
+                told = True
+            await asyncio.sleep(FIRST_EVERY_S)
 
     async def _build(self, contracts: Contracts, before: _Generation | None) -> _Generation:
         """What serves these contracts; the line to the server is kept where it still fits."""
@@ -255,7 +280,7 @@ class Edge:
             telemetry,
             ready=lambda: self.ready and self._watch is not None and self._watch.serving,
             pages=reference.pages(policies, docs=contracts.comments or None, policy_of=policies.__getitem__),
-            features=(*features(self.settings), forwarded.feature(tls=tls), problems.compile),
+            features=(problems.compile, forwarded.feature(tls=tls), *features(self.settings)),
         )
         return gateway, sum(is_served(method) for method in methods.values())
 

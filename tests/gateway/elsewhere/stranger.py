@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 HERE = Path(__file__).parent
@@ -157,11 +158,20 @@ def add_to(server: grpc.aio.Server, library: Library) -> None:
 
 @asynccontextmanager
 async def library_server(
-    library: Library, *, port: int = 0, credentials: Any = None, reflect: bool = False
+    library: Library,
+    *,
+    port: int = 0,
+    credentials: Any = None,
+    reflect: bool = False,
+    health: Any = None,
+    receive_bytes: int = -1,
 ) -> AsyncIterator[str]:
     """The server, listening; its address."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", receive_bytes)]
+    server = grpc.aio.server(options=options)
     add_to(server, library)
+    if health is not None:
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflect:
         reflection.enable_server_reflection([SERVICE, reflection.SERVICE_NAME], server, pool())
     if credentials is None:

@@ -100,6 +100,18 @@ async def test_an_answer_that_is_too_large_is_told_as_such(edge, library):
     assert reply.json["metadata"] == {"limit_bytes": str(4 * 1024 * 1024)}
 
 
+async def test_a_request_that_is_too_large_for_the_server_is_told_as_such(contract, library):
+    async with (
+        stranger.library_server(library, receive_bytes=10) as address,
+        open_edge(address, contract) as edge,
+    ):
+        reply = await edge.ask("POST", "/v1/books", b'{"name": "Pride and Prejudice"}')
+
+    assert reply.status == 413
+    assert reply.json["reason"] == "MESSAGE_TOO_LARGE"
+    assert "takes no request as large" in reply.json["detail"]
+
+
 async def test_nobody_behind_is_told_at_once_and_no_address_is(contract, library):
     port = free_port()
     async with open_edge(f"127.0.0.1:{port}", contract) as edge:

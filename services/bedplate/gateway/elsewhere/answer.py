@@ -45,8 +45,10 @@ _NOT_SENT = (
     "empty address",
 )
 
-# How it tells that an answer is larger than the channel takes.
+# How it, and servers in other languages, tell that a message is larger than they
+# take; of an answer it is core's own word, which says whose it is.
 _TOO_LARGE = "received message larger than max"
+_ANSWER = "client:"
 
 
 class Answers:
@@ -62,7 +64,7 @@ class Answers:
 
     def of(self, error: grpc.aio.AioRpcError, call: Call, request: Message) -> Exception:
         """What to raise for an error."""
-        code, said, limit = error.code().name, error.details() or "", self._policy.response_bytes
+        code, said = error.code().name, error.details() or ""
         status = self._details(error)
         reason, retry_after_s = "", None
         if status is not None:
@@ -78,13 +80,20 @@ class Answers:
         if code == "DEADLINE_EXCEEDED":
             return Refusal(Kind.LATE, code, "The server behind did not answer before the call's deadline.")
         if code == "RESOURCE_EXHAUSTED" and _TOO_LARGE in said.lower():
-            return Refusal(
-                Kind.EXHAUSTED,
-                "MESSAGE_TOO_LARGE",
-                f"The response is larger than the {limit} bytes that it may have; ask for less in one call.",
-                limit_bytes=limit,
-            )
+            return self._too_large(answer=_ANSWER in said.lower())
         return self._plain(code, said, status, retry_after_s)
+
+    def _too_large(self, *, answer: bool) -> Refusal:
+        if not answer:
+            sentence = "The server behind takes no request as large as this one; send less in one call."
+            return Refusal(Kind.EXHAUSTED, "MESSAGE_TOO_LARGE", sentence)
+        limit = self._policy.response_bytes
+        return Refusal(
+            Kind.EXHAUSTED,
+            "MESSAGE_TOO_LARGE",
+            f"The response is larger than the {limit} bytes that it may have; ask for less in one call.",
+            limit_bytes=limit,
+        )
 
     def _plain(self, code: str, said: str, status: Any, retry_after_s: float | None) -> Failure:
         """A failure without a reason of its own: its code is the reason."""

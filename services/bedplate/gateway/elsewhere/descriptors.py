@@ -42,6 +42,10 @@ class DescriptorError(Exception):
     """Contracts that cannot be read. The text names the file and says what to write."""
 
 
+class UnreachableError(DescriptorError):
+    """Nobody could be asked for the contracts; somebody may be there later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contracts:
     """What a server was found to offer.

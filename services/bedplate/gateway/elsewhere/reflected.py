@@ -7,7 +7,13 @@ from typing import Any
 import grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from bedplate.gateway.elsewhere.descriptors import Contracts, DescriptorError, build, parse_file
+from bedplate.gateway.elsewhere.descriptors import (
+    Contracts,
+    DescriptorError,
+    UnreachableError,
+    build,
+    parse_file,
+)
 
 # The messages of both versions are the same on the wire.
 _METHODS = (
@@ -34,8 +40,8 @@ async def read_reflection(channel: grpc.aio.Channel, *, target: str) -> Contract
         target: Where it leads, for errors.
 
     Raises:
-        DescriptorError: Nobody answers there, it does not tell its contracts,
-            or they cannot be used.
+        UnreachableError: Nobody answers there.
+        DescriptorError: It does not tell its contracts, or they cannot be used.
     """
     try:
         async with asyncio.timeout(ASK_S):
@@ -56,7 +62,7 @@ async def read_reflection(channel: grpc.aio.Channel, *, target: str) -> Contract
 
 def _failed(error: grpc.aio.AioRpcError, target: str) -> DescriptorError:
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return DescriptorError(f"{target} does not answer: {error.details()}.")
+        return UnreachableError(f"{target} does not answer: {error.details()}.")
     return DescriptorError(
         f"{target} does not tell its contracts ({error.code().name}: {error.details()}); give them by "
         "--descriptors."
