@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Refusal, Violation
+from bedplate.gateway.codec import lenient as json_lenient
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec.kind import is_map
 from bedplate.gateway.codec.parse import parse
@@ -30,17 +31,18 @@ def decode_message(data: bytes, message_class: type[M]) -> M:
     return decoder(message_class)(data)
 
 
-def decoder(message_class: type[M]) -> Callable[[bytes], M]:
-    """What reads JSON documents as messages of a type; the plan is made now.
+def decoder(message_class: type[M], *, lenient: bool = False) -> Callable[[bytes], M]:
+    """What reads JSON documents as messages of a type, strictly or as lenient.py says; the plan is made now.
 
     What it returns raises `Refusal`: MALFORMED_REQUEST when the document is
     not JSON or nested too deep, INVALID_REQUEST with the fields that do not fit.
     """
     descriptor: Any = message_class.DESCRIPTOR  # upb's own type in the stubs
-    convert = json_plan.message(descriptor)
+    convert = json_lenient.message(descriptor) if lenient else json_plan.message(descriptor)
+    read = json_lenient.parse if lenient else parse
 
     def decode(data: bytes) -> M:
-        value = parse(data, descriptor)
+        value = read(data, descriptor)
         try:
             made = convert(value)
             # Struct, Value and ListValue come as messages.

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.gateway.codec import text as json_text
+from bedplate.gateway.codec.parse import Huge, Twice
 from bedplate.gateway.codec.text import EXACT_MAX, Unfit
 
 # A JSON value to what a message's constructor takes. Raises Unfit.
@@ -35,6 +36,8 @@ _KINDS = {
     int: "a number",
     float: "a number",
     type(None): "null",
+    Huge: "a number beyond all bounds",
+    Twice: "an object with a key twice",
 }
 
 
@@ -257,6 +260,8 @@ def _fill(made: Anything, value: Anything, deeper: int) -> None:
         fields = made.struct_value.fields
         for key, item in value.items():
             _fill(fields[key], item, deeper - 1)
+    elif kind is not list:
+        raise wrong_type("a number of 64 bits or an object with each key once", value)
     else:
         made.list_value.SetInParent()
         items = made.list_value.values

@@ -9,6 +9,8 @@ stood twice. That takes less than half the time of a parser with a hook.
 
 import json
 import re
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cache
 from math import isinf
 from typing import Any
@@ -26,7 +28,6 @@ from bedplate.telemetry.redact import is_sensitive
 DEPTH_MAX = 64
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_NESTED = (dict, list)
 _ENDLESS = {f"google.protobuf.{name}" for name in ("Any", "ListValue", "Struct", "Value")}
 
 
@@ -49,10 +50,10 @@ def parse(data: bytes, descriptor: Descriptor | None = None) -> Any:
     except orjson.JSONDecodeError as error:
         raise _malformed(data, error) from None
     except orjson.JSONEncodeError:
-        raise _too_deep() from None  # the one thing that can be wrong with what was just read
+        raise too_deep() from None  # the one thing that can be wrong with what was just read
     bounded = descriptor is not None and ends(descriptor)
-    if not bounded and data.count(b"{") + data.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
-        raise _too_deep()
+    if not bounded and data.count(b"{") + data.count(b"[") > DEPTH_MAX and depth(value) > DEPTH_MAX:
+        raise too_deep()
     if data != again and _quotes(data) != _quotes(again):
         raise _duplicate(data, descriptor)
     return value
@@ -78,7 +79,7 @@ def _ends(descriptor: Descriptor, above: set[str], known: set[str]) -> bool:
     return True
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
     """How deep objects and lists are inside each other."""
     depth = 0
     level = [value] if type(value) in _NESTED else []
@@ -86,6 +87,7 @@ def _depth(value: Any) -> int:
         depth += 1
         deeper: list[Any] = []
         for node in level:
+            node = node.members if type(node) is Twice else node
             children = node.values() if type(node) is dict else node
             deeper += [child for child in children if type(child) in _NESTED]
         level = deeper
@@ -99,7 +101,8 @@ def _quotes(document: bytes) -> int:
     return document.count(b'"')
 
 
-def _too_deep() -> Refusal:
+def too_deep() -> Refusal:
+    """The refusal of a document that is nested more than DEPTH_MAX deep."""
     return Refusal(
         Kind.INVALID,
         "MALFORMED_REQUEST",
@@ -137,7 +140,7 @@ def _malformed(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
         )
     before = data[: error.pos].count
     if before(b"[") + before(b"{") - before(b"]") - before(b"}") > DEPTH_MAX:
-        return _too_deep()
+        return too_deep()
     return Refusal(
         Kind.INVALID,
         "MALFORMED_REQUEST",
@@ -147,40 +150,49 @@ def _malformed(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
     )
 
 
-class _Twice(dict[str, Any]):
-    """An object that had a key twice; `key` is the first such one."""
+@dataclass(slots=True)
+class Twice:
+    """An object that had keys twice: `keys_twice`, of which the last values are held."""
 
-    key: str = ""
+    members: dict[str, Any]
+    keys_twice: list[str] = dataclass_field(default_factory=list)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+_NESTED = (dict, list, Twice)
+
+
+class Huge:
+    """A number that is no finite one of 64 bits."""
+
+
+def to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Twice:
+    """An object of its members, for `json`'s hook: a plain dict, or a `Twice`."""
     plain = dict(pairs)
     if len(plain) == len(pairs):
         return plain
-    twice = _Twice(plain)
+    twice = Twice(plain)
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            twice.key = key
-            break
+            twice.keys_twice.append(key)
         seen.add(key)
     return twice
 
 
 def _duplicate(data: bytes, descriptor: Descriptor | None) -> Refusal:
-    value = json.loads(data, object_pairs_hook=_object, parse_int=float)
+    value = json.loads(data, object_pairs_hook=to_object, parse_int=float)
     stack: list[tuple[str, Any, _Below]] = [("", value, descriptor)]
     while stack:
         path, node, below = stack.pop()
-        if isinstance(node, _Twice):
-            path = _step(path, node.key, below)[0]
+        if type(node) is Twice:
+            path = _step(path, node.keys_twice[0], below)[0]
             sentence = "The key stands twice in one object; send it once."
             return refusal([Violation(path, sentence, "json.twice")])
-        if isinstance(node, dict):
+        if type(node) is dict:
             for key, child in node.items():
                 step, under = _step(path, key, below)
                 stack.append((step, child, under))
-        elif isinstance(node, list):
+        elif type(node) is list:
             stack += [(f"{path}[{index}]", child, below) for index, child in enumerate(node)]
     raise AssertionError("the count of quotes says that a key stands twice, and none does")
 

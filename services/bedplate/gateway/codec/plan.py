@@ -10,37 +10,36 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
 from typing import Any as Anything
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.errors import Violation
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.kind import find_type, is_map, is_special
+from bedplate.gateway.codec.kind import ANY, VALUE, find_type, is_map, is_special, is_wrapper
 from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
+from bedplate.gateway.codec.parse import Twice
 from bedplate.gateway.codec.quick import MISSES, quick_plan
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, Unfit
 from bedplate.telemetry.redact import is_sensitive
 
 T = TypeVar("T")
 
-_ANY = "google.protobuf.Any"
-_VALUE = "google.protobuf.Value"
 SUGGEST_MAX = 5  # unknown names of one object that get a suggestion; each costs about 0.1 ms
 
 
-def message(descriptor: Descriptor) -> Convert:
+def message(descriptor: Descriptor, builder: "type[Builder] | None" = None) -> Convert:
     """The plan of a message type: a JSON value to a dict of arguments, or to a message."""
-    return _quick_first(descriptor, False)
+    return _quick_first(descriptor, False, builder or Builder)
 
 
-def nullable_field(descriptor: FieldDescriptor) -> Convert:
+def nullable_field(descriptor: FieldDescriptor, builder: "type[Builder] | None" = None) -> Convert:
     """The plan of a field's whole value, with null as None or as what null means there."""
-    secret = is_sensitive(descriptor)
-    _, exact, convert, null = _Builder.whole(lambda builder: builder.field(descriptor, secret))
+    secret, kind = is_sensitive(descriptor), builder or Builder
+    _, exact, convert, null = kind.whole(lambda builder: builder.field(descriptor, secret))
     if descriptor.message_type is not None and not descriptor.is_repeated:
-        convert = _quick_first(descriptor.message_type, secret)
+        convert = _quick_first(descriptor.message_type, secret, kind)
 
     def nullable(value: Anything) -> Anything:
         if value is None or type(value) is exact:
@@ -52,12 +51,12 @@ def nullable_field(descriptor: FieldDescriptor) -> Convert:
 
 def forget() -> None:
     """Keep no plan any more: those of contracts that are gone hold the contracts."""
-    with _Builder._lock:
-        _Builder._kept.clear()
+    with Builder._lock:
+        Builder._kept.clear()
 
 
-def _quick_first(descriptor: Descriptor, secret: bool) -> Convert:
-    explain = _Builder.whole(lambda builder: builder.message(descriptor, secret))
+def _quick_first(descriptor: Descriptor, secret: bool, builder: "type[Builder]") -> Convert:
+    explain = builder.whole(lambda builder: builder.message(descriptor, secret))
     if is_special(descriptor):
         return explain
     quick = quick_plan(descriptor, _single)
@@ -72,22 +71,22 @@ def _quick_first(descriptor: Descriptor, secret: bool) -> Convert:
 
 
 def _single(field: FieldDescriptor) -> Convert:
-    return _Builder.whole(lambda builder: builder.single(field, False))
+    return Builder.whole(lambda builder: builder.single(field, False))
 
 
 # What a field's plan holds: its name, the type whose values need no
 # converting, how others are converted, and what null means (None: unset).
-_Field = tuple[str, type, Convert, Anything]
+FieldPlan = tuple[str, type, Convert, Anything]
 
 
-class _Plan:
+class Plan:
     """How objects become messages of one type."""
 
     __slots__ = ("fields", "names", "oneofs", "secret")
 
     def __init__(self, descriptor: Descriptor, secret: bool) -> None:
         self.secret = secret
-        self.fields: dict[str, _Field] = {}
+        self.fields: dict[str, FieldPlan] = {}
         self.names = [field.json_name for field in descriptor.fields]
         # A proto3 optional field is alone in a oneof, which nothing can break.
         self.oneofs = tuple(
@@ -167,17 +166,20 @@ def _one_of(names: list[str]) -> list[Violation]:
     ]
 
 
-class _Builder:
+class Builder:
     """Makes plans; those of types that hold each other are kept together when all are whole."""
 
-    _kept: dict[tuple[Descriptor, bool], Convert] = {}
+    _kept: dict[tuple[Anything, ...], Convert] = {}
     _lock = threading.RLock()
+    plan = Plan
+    strict = True
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Descriptor, bool], Convert] = {}
+        self._made: dict[tuple[Anything, ...], Convert] = {}
 
     @classmethod
-    def whole(cls, make: "Callable[[_Builder], T]") -> T:
+    def whole(cls, make: "Callable[[Self], T]") -> T:
+        """What a builder makes, with all that it needs."""
         with cls._lock:
             builder = cls()
             made = make(builder)
@@ -189,15 +191,16 @@ class _Builder:
         special = json_leaf.well_known(descriptor)
         if special is not None:
             return special
-        if descriptor.full_name == _ANY:
-            return partial(_any, secret, descriptor)
-        if descriptor.file.name == "google/protobuf/wrappers.proto":
+        if descriptor.full_name == ANY:
+            return partial(_any, type(self), secret, descriptor)
+        if is_wrapper(descriptor):
             return _wrapper(self.single(descriptor.fields_by_name["value"], secret))
-        made = self._kept.get((descriptor, secret)) or self._made.get((descriptor, secret))
+        key = (self.strict, descriptor, secret)
+        made = self._kept.get(key) or self._made.get(key)
         if made is not None:
             return made
-        plan = _Plan(descriptor, secret)
-        self._made[descriptor, secret] = plan.convert
+        plan = self.plan(descriptor, secret)
+        self._made[key] = plan.convert
         for below in descriptor.fields:
             entry = self.field(below, secret or is_sensitive(below))
             plan.fields.setdefault(below.name, entry)
@@ -209,19 +212,28 @@ class _Builder:
         """How one value of a field is converted."""
         if field.message_type is not None:
             return self.message(field.message_type, secret)
+        return self.scalar(field, secret)
+
+    def scalar(self, field: FieldDescriptor, secret: bool) -> Convert:
+        """How one value of a field that holds no message is converted."""
         return json_leaf.scalar(field, secret=secret)
 
-    def field(self, field: FieldDescriptor, secret: bool) -> _Field:
+    def field(self, field: FieldDescriptor, secret: bool) -> FieldPlan:
         """A field's entry in its message's plan."""
         if is_map(field):
             assert field.message_type is not None
             key = field.message_type.fields_by_name["key"]
             value = field.message_type.fields_by_name["value"]
-            return field.name, Never, _map(json_leaf.map_key(key), self.single(value, secret), secret), None
+            return (
+                field.name,
+                Never,
+                map_plan(json_leaf.map_key(key), self.single(value, secret), secret),
+                None,
+            )
         single = self.single(field, secret)
         if field.is_repeated:
             below = field.message_type
-            if below is not None and below.full_name == _VALUE:
+            if below is not None and below.full_name == VALUE:
                 return field.name, Never, json_leaf.values(below), None
             return field.name, Never, _repeated(single), None
         return field.name, json_leaf.exact_type(field), single, json_leaf.null_value(field)
@@ -248,7 +260,9 @@ def _repeated(convert: Convert) -> Convert:
     return many
 
 
-def _map(read_key: Convert, convert: Convert, secret: bool) -> Convert:
+def map_plan(read_key: Convert, convert: Convert, secret: bool) -> Convert:
+    """How objects become maps."""
+
     def entries(value: Anything) -> dict[Anything, Anything]:
         if type(value) is not dict:
             raise wrong_type("an object", value)
@@ -272,13 +286,16 @@ def _wrapper(convert: Convert) -> Convert:
     return lambda value: {"value": convert(value)}
 
 
-def _any(secret: bool, own: Descriptor, value: Anything) -> dict[str, Anything]:
+def _any(builder: type[Builder], secret: bool, own: Descriptor, value: Anything) -> dict[str, Anything]:
     """The arguments of an Any, whose own descriptor tells where types are looked for."""
-    if type(value) is not dict:
+    strict = builder.strict
+    twice = value.keys_twice if type(value) is Twice else []
+    members = value.members if twice else value
+    if type(members) is not dict or (twice and (strict or {"@type", "value"} & {*twice})):
         raise wrong_type("an object with @type", value)
-    if not value:
+    if not members or not (strict or "@type" in members):
         return {}
-    url = value.get("@type")
+    url = members.get("@type")
     if type(url) is not str:
         raise _at("@type", "Name the type, such as type.googleapis.com/google.protobuf.Duration.")
     prefix, slash, name = url.rpartition("/")
@@ -286,19 +303,19 @@ def _any(secret: bool, own: Descriptor, value: Anything) -> dict[str, Anything]:
         descriptor = find_type(own, name)
     except KeyError:
         raise _at("@type", "There is no such type here; send one that the contract names.") from None
-    if not prefix or not slash:
+    if strict and not (prefix and slash):
         raise _at("@type", "Write a slash before the type's name, such as type.googleapis.com/some.Type.")
-    rest = {key: item for key, item in value.items() if key != "@type"}
-    convert = _Builder.whole(lambda builder: builder.message(descriptor, secret))
+    rest = {key: item for key, item in members.items() if key != "@type"}
+    convert = builder.whole(lambda builder: builder.message(descriptor, secret))
     if is_special(descriptor):
-        if rest.keys() != {"value"}:
+        if rest.keys() != {"value"} if strict else "value" not in rest:
             raise _at("value", "Send the value of this type as value, and nothing beside it.")
         try:
             made = convert(rest["value"])
         except Unfit as unfit:
             raise Unfit(below=unfit.under("value")) from None
     else:
-        made = convert(rest)
+        made = convert(Twice(rest, twice) if twice else rest)
     packed = GetMessageClass(descriptor)(**made) if type(made) is dict else made
     return {"type_url": url, "value": packed.SerializePartialToString(deterministic=True)}
 

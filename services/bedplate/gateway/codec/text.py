@@ -30,7 +30,7 @@ UINT64 = (0, 2**64 - 1)
 FLOAT_LIMIT = float.fromhex("0x1.ffffffp+127")  # rounds to infinity as float32; what is smaller does not
 EXACT_MAX = 2**53 - 1  # up to here a whole float64 is the number that was written
 
-_TIMESTAMP_SECONDS = (-62135596800, 253402300799)  # 0001-01-01 to 9999-12-31
+TIMESTAMP_SECONDS = (-62135596800, 253402300799)  # 0001-01-01 to 9999-12-31
 _DURATION_SECONDS_MAX = 315576000000  # 10,000 years
 _EPOCH = datetime(1970, 1, 1)
 _INTEGER_TEXT_MAX = 64  # characters; longer text is no number of 64 bits
@@ -47,7 +47,7 @@ _TIMESTAMP = re.compile(
     rf"({_MINUTE_PATTERN}):([0-5][0-9])(?:\.([0-9]{{1,9}}))?"
     r"(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
-_DURATION = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
+_DURATION = re.compile(r"(-?)(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?s")
 _MASK_PATH = re.compile(r"\*|[a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -155,8 +155,8 @@ def finite(number: float, *, single: bool) -> float:
     return number
 
 
-def read_bytes(text: str) -> bytes:
-    """Bytes in base64, of either alphabet, padded or not; the unused bits are zero."""
+def read_bytes(text: str, *, stray_bits: bool = False) -> bytes:
+    """Bytes in base64, of either alphabet, padded or not; `stray_bits`: unused bits need not be zero."""
     try:
         value = binascii.a2b_base64(text)
         if write_bytes(value) == text:  # as most write it: nothing else is to be looked at
@@ -168,7 +168,7 @@ def read_bytes(text: str) -> bytes:
     if _BASE64.fullmatch(text) is not None and len(body) % 4 != 1 and not (padding and len(text) % 4):
         body = body.translate(_URL_SAFE)
         value = binascii.a2b_base64(body + "=" * (-len(body) % 4))
-        if write_bytes(value).rstrip("=") == body:
+        if stray_bits or write_bytes(value).rstrip("=") == body:
             return value
     raise Unfit("Send the bytes in base64 (RFC 4648).", "json.bytes")
 
@@ -211,7 +211,7 @@ def _read_any_timestamp(text: str) -> tuple[int, int]:
     if sign is not None:
         offset = int(off_hour) * 3600 + int(off_minute) * 60
         seconds += offset if sign == "-" else -offset
-    if not _TIMESTAMP_SECONDS[0] <= seconds <= _TIMESTAMP_SECONDS[1]:
+    if not TIMESTAMP_SECONDS[0] <= seconds <= TIMESTAMP_SECONDS[1]:
         raise Unfit("Send a time from the year 0001 to the year 9999 in UTC.", "json.range")
     return seconds, int(fraction.ljust(9, "0")) if fraction else 0
 
@@ -222,7 +222,7 @@ def write_timestamp(seconds: int, nanos: int) -> str:
     Raises:
         ValueError: It is not a time of the years 0001 to 9999.
     """
-    if not (_TIMESTAMP_SECONDS[0] <= seconds <= _TIMESTAMP_SECONDS[1] and 0 <= nanos < 10**9):
+    if not (TIMESTAMP_SECONDS[0] <= seconds <= TIMESTAMP_SECONDS[1] and 0 <= nanos < 10**9):
         raise ValueError("the timestamp is out of range")
     minute, second = divmod(seconds, 60)
     return f"{_write_minute(minute)}{_TWO_DIGITS[second]}{_fraction(nanos) if nanos else ''}Z"
@@ -249,7 +249,7 @@ def read_duration(text: str) -> tuple[int, int]:
         raise Unfit("Send a duration in seconds, such as 1.5s.", "json.duration")
     sign, whole, fraction = found.groups()
     seconds, nanos = int(whole), int(fraction.ljust(9, "0")) if fraction else 0
-    if seconds > _DURATION_SECONDS_MAX or (seconds == _DURATION_SECONDS_MAX and nanos):
+    if seconds > _DURATION_SECONDS_MAX:
         raise Unfit(f"Send a duration of at most {_DURATION_SECONDS_MAX}s.", "json.range")
     return (-seconds, -nanos) if sign else (seconds, nanos)
 
