@@ -92,6 +92,10 @@ class Logic:
                     content_type=request.content_type, data=bytes([number, 10, 255 - number])
                 )
             return
+        if method == "Resume":
+            for number in range(int(request.resume_token or "0") + 1, request.to + 1):
+                yield contract.message("ResumeResponse")(number=number, resume_token=str(number))
+            return
         bare = method == "CountBare"
         response = contract.message(f"{method}Response")
         for number in range(1, request.to + 1):
@@ -139,6 +143,9 @@ class Logic:
         for name, value in sorted(request.set.items()):
             context.set_header(name, value)
         return seen("Headers", request, context)
+
+    async def _kept(self, request: Any, context: Context) -> Any:
+        return contract.message("KeptResponse")(name=request.name)
 
     async def _large(self, request: Any, context: Context) -> Any:
         return contract.message("LargeResponse")(text="x" * request.bytes)

@@ -12,6 +12,7 @@ seen all. Lenient methods write lines as grpc-gateway does, without an end.
 """
 
 import asyncio
+import re
 from typing import Any
 
 import orjson
@@ -38,6 +39,7 @@ HEARTBEAT_S = 15.0
 RESUME = "resume_token"
 
 _RAW = "google.api.HttpBody"
+_MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[\x20-\x7e]{1,200}")
 _NOTE = "streams.form"
 
 
@@ -218,6 +220,11 @@ def _quality(text: str) -> float:
         return 0.0
 
 
+def _media_type(text: str) -> str:
+    """What a handler says that its bytes are, where that can be a header; else nothing."""
+    return text if _MEDIA_TYPE.fullmatch(text) else ""
+
+
 def _compact(body: bytes) -> bytes:
     """The JSON on one line: a caller may have asked for more."""
     return orjson.dumps(orjson.loads(body)) if b"\n" in body else body
@@ -276,7 +283,7 @@ class _Delivery:
         form = self._form
         content_type = form.content_type
         if isinstance(form, _Raw) and message is not None:
-            content_type = message.content_type or content_type
+            content_type = _media_type(message.content_type) or content_type
         # A proxy that gathers a response before it hands it on would hold events back.
         fields = header_lines(
             [
