@@ -48,17 +48,11 @@ def made(row: dict[str, Any]) -> Any:
 
 # What differs: bodies that only one of us takes.
 DIFFERS = {
-    '{"unknown":99,"unknown":99}': "two readers of a document that has a key twice see two things",
-    '{"mask":" a"}': "no field is called so",
-    '{"mask": " a"}': "no field is called so",
     '{"mask":"*"}': "AIP-134: all of it; we take it",
     '{"mask": "*"}': "AIP-134: all of it; we take it",
     '{"a_int64":9007199254740993.0}': "digits are lost on the way of most numbers that are written so",
-    '{"by_int32":{"01":"a"}}': "a key has one spelling",
-    '{"any":{"value":1}}': "an Any names its type",
     '{"unknown":' + "[" * 70 + "]" * 70 + "}": "the limit of depth is for all of the document",
     '{"value":' + "[" * 20 + "]" * 20 + "}": "no reader takes a message that is deeper",
-    '{"unknown":1e400}': "no number is larger than any field can hold",
 }
 
 

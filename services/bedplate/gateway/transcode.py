@@ -52,6 +52,8 @@ class Plan:
 
     # What reads a text as a value of a field; None: it takes none.
     text_reader = staticmethod(text_reader)
+    # What reads a body.
+    parse = staticmethod(parse)
 
     def __init__(self, method: Planned, binding: Binding, template: Template) -> None:
         self._class = method.request_class
@@ -99,7 +101,7 @@ class Plan:
                 raise self._wrong(
                     f"{self._descriptor.full_name} has a JSON form of its own; wrap it in a message."
                 )
-            return json_plan.message(self._descriptor)
+            return self._whole_plan()
         field = self._descriptor.fields_by_name.get(binding.body)
         if field is None:
             raise self._wrong(f"the body's field {binding.body} is no field of {self._descriptor.full_name}.")
@@ -107,8 +109,14 @@ class Plan:
             raise self._wrong(f"the field {field.name} cannot come from the path and from the body.")
         self._below = None if is_map(field) else field.message_type
         self._under = name = field.name
-        part = json_plan.nullable_field(field)
+        part = self._field_plan(field)
         return lambda value: {name: part(value)}
+
+    def _whole_plan(self) -> Callable[[Any], Any]:
+        return json_plan.message(self._descriptor)
+
+    def _field_plan(self, field: FieldDescriptor) -> Callable[[Any], Any]:
+        return json_plan.nullable_field(field)
 
     def _taken_from_body(self) -> Iterator[tuple[str, tuple[FieldDescriptor, ...]]]:
         """The path's fields that the body could hold too: path below the body, and the steps of its JSON."""
@@ -158,7 +166,7 @@ class Plan:
         if self._convert is None:
             raise unfit("", "This call takes no body; leave it out.", "http.no_body")
         try:
-            value = self._parse(request.body)
+            value = self.parse(request.body, self._below)
             for path, steps in self._taken:
                 if _holds(value, steps):
                     raise unfit(path, _twice("path", "body"), "http.twice")
@@ -168,9 +176,6 @@ class Plan:
                 raise
             found = error.violations
         raise refusal(Violation(join(self._under, v.field), v.sentence, v.rule) for v in found)
-
-    def _parse(self, body: bytes) -> Any:
-        return parse(body, self._below)
 
     def _add_query(self, message: Message, request: Request) -> None:
         seen: set[tuple[str, str]] = set()

@@ -13,11 +13,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway.beside.lenient_value import go_bytes, json_duration, json_timestamp, lenient_reader
-from bedplate.gateway.codec import text as json_text
-from bedplate.gateway.codec.kind import VALUE, is_map, is_special
-from bedplate.gateway.codec.leaf import Unnamed
-from bedplate.gateway.codec.text import INT32, Unfit
+from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
+from bedplate.gateway.codec import lenient
+from bedplate.gateway.codec.kind import VALUE, is_map
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import STEPS_MAX, Parameter, pairs, unfit
@@ -45,6 +43,7 @@ class LenientPlan(Plan):
     """How grpc-gateway makes messages of requests."""
 
     text_reader = staticmethod(lenient_reader)
+    parse = staticmethod(lenient.parse)
 
     def __init__(self, *args: Any) -> None:
         """As `Plan`; a variable may be a list, whose elements have commas between them."""
@@ -59,6 +58,12 @@ class LenientPlan(Plan):
         steps = [(*(parent.name for parent in v.parents), v.leaf.name) for v in self._variables]
         self._places = tuple(steps)
         self._filled = (*steps, (self._body,)) if self._body else tuple(steps)
+
+    def _whole_plan(self) -> Callable[[Any], Any]:
+        return lenient.message(self._descriptor)
+
+    def _field_plan(self, field: FieldDescriptor) -> Callable[[Any], Any]:
+        return lenient.nullable_field(field)
 
     def _variable(self, path: str) -> Parameter:
         field = self._descriptor.fields_by_name.get(path)
@@ -76,6 +81,8 @@ class LenientPlan(Plan):
         if self._convert is not None:
             if request.body.strip(_SPACE):
                 message = self._class(**self._from_body(request))
+                if self._whole is not None and not message.HasField(self._whole):
+                    raise unfit(self._whole, "Send an object, not null.", "json.type")
             elif self._whole is not None:
                 getattr(message, self._whole).SetInParent()
         for place, variable, text in zip(self._places, self._variables, request.values, strict=True):
@@ -96,22 +103,6 @@ class LenientPlan(Plan):
         seconds, nanos = named_reader(read)(text.strip('"'), leaf.name)
         self._check_oneof(message, leaf)
         getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(seconds=seconds, nanos=nanos))
-
-    def _parse(self, body: bytes) -> Any:
-        """The first JSON value of a body, without the members that the contract does not know."""
-        try:
-            value = super()._parse(body)
-        except Refusal as error:
-            first = trimmed(body)
-            if error.reason != "MALFORMED_REQUEST" or len(first) == len(body):
-                raise
-            value = super()._parse(first)
-        if self._body == "*":
-            return _known(value, self._descriptor)
-        field = self._descriptor.fields_by_name[self._body]
-        if value is None and self._whole is not None:
-            raise Unfit("Send an object, not null.")
-        return _known_field(value, field)
 
     def _add_query(self, message: Message, request: Request) -> None:
         if ";" in request.query:
@@ -220,60 +211,3 @@ def trimmed(body: bytes) -> bytes:
     except (ValueError, RecursionError):
         return body.strip(_SPACE)
     return text[:end].encode()
-
-
-# What stands for a value that is passed over.
-_GONE: Any = object()
-
-
-def _known(value: Any, descriptor: Descriptor) -> Any:
-    """A JSON value without what a message type does not know."""
-    if type(value) is not dict or is_special(descriptor):
-        return value
-    fields = {name: field for field in descriptor.fields for name in (field.json_name, field.name)}
-    found = ((key, _known_field(item, fields[key])) for key, item in value.items() if key in fields)
-    return {key: item for key, item in found if item is not _GONE}
-
-
-def _known_field(value: Any, field: FieldDescriptor) -> Any:
-    if is_map(field) and type(value) is dict:
-        assert field.message_type is not None
-        one = field.message_type.fields_by_name["value"]
-        entries = ((key, _known_value(item, one)) for key, item in value.items())
-        return {key: item for key, item in entries if item is not _GONE}
-    if field.is_repeated and type(value) is list:
-        return [item for item in (_known_value(item, field) for item in value) if item is not _GONE]
-    return _known_value(value, field)
-
-
-def _known_value(value: Any, field: FieldDescriptor) -> Any:
-    if field.message_type is not None:
-        usual = _USUAL.get(field.message_type.full_name)
-        return _known(value, field.message_type) if usual is None else _as_usual(value, usual)
-    if field.enum_type is not None:
-        if type(value) is str and value not in field.enum_type.values_by_name:
-            return _GONE
-        if type(value) is int and INT32[0] <= value <= INT32[1]:
-            return Unnamed(value)
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return _as_usual(value, _usual_bytes)
-    return value
-
-
-def _as_usual(value: Any, usual: Callable[[str], str]) -> Any:
-    """A text as JSON usually has it, where it is spelled as Go takes it too."""
-    try:
-        return usual(value) if type(value) is str else value
-    except (Unfit, ValueError):
-        return value
-
-
-def _usual_bytes(text: str) -> str:
-    return json_text.write_bytes(go_bytes(text))
-
-
-_USUAL: dict[str, Callable[[str], str]] = {
-    "google.protobuf.Timestamp": lambda text: json_text.write_timestamp(*json_timestamp(text)),
-    "google.protobuf.Duration": lambda text: json_text.write_duration(*json_duration(text)),
-    "google.protobuf.BytesValue": _usual_bytes,
-}

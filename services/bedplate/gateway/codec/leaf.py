@@ -45,10 +45,6 @@ class Never:
     """The type of no value: a field whose values all need converting."""
 
 
-class Unnamed(int):
-    """A number that an enum takes though it has no name for it: where the reader of the document says so."""
-
-
 def wrong_type(wanted: str, value: Anything) -> Unfit:
     """What to raise for a JSON value of another type."""
     return Unfit(f"Send {wanted}, not {_KINDS[type(value)]}.")
@@ -177,8 +173,6 @@ def _enum(enum: EnumDescriptor, secret: bool) -> Convert:
             return int(value)
         elif value is None and takes_null:
             return 0
-        elif type(value) is Unnamed:
-            return int(value)
         elif type(value) is not int and type(value) is not float:
             raise wrong_type("the name of an enum value", value)
         raise json_text.unknown_enum(value, numbers, secret=secret)
