@@ -67,6 +67,14 @@ def asked() -> Iterator[Asked]:
         yield Asked(path=(("a_string", "a"),), select="*", body=body)
     for body in ('{"part":{"name":"b","size":1}}', '{"part":null}', '{"part":{}}', "{}", ""):
         yield Asked(path=(("part.name", "a"),), select="*", body=body)
+    for name, text in (
+        ("timestamp", "1970-01-01T00:00:00Z"),
+        ("w_int32", "0"),
+        ("int32s", "1,2"),
+        ("mask", "a"),
+    ):
+        for body in ('{"timestamp":"2026-11-22T10:00:00.5Z","w_int32":7,"int32s":[7],"mask":"b"}', "{}", ""):
+            yield Asked(path=((name, text),), select="*", body=body)
     for body in ('{"pick_text":"b"}', '{"pick_number":1}', '{"pick_part":{"name":"x"}}'):
         yield Asked(path=(("pick_text", "a"),), select="*", body=body)
         yield Asked(path=(("pick_part.name", "a"),), select="*", body=body)

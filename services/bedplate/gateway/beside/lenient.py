@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway.beside.lenient_value import json_duration, json_timestamp, lenient_reader
+from bedplate.gateway.beside.lenient_value import lenient_reader
 from bedplate.gateway.codec import lenient
 from bedplate.gateway.codec.kind import VALUE, is_map
 from bedplate.gateway.endpoint import Endpoint, Feature
@@ -25,10 +25,7 @@ from bedplate.gateway.transcode import Plan
 _SPACE = b" \t\r\n"
 
 # Variables of these types are read as JSON writes them, parameters as Go does.
-_AS_JSON: dict[str, Callable[[str], tuple[int, int]]] = {
-    "google.protobuf.Timestamp": json_timestamp,
-    "google.protobuf.Duration": json_duration,
-}
+_AS_JSON = ("google.protobuf.Duration", "google.protobuf.Timestamp")
 
 
 def compile(endpoint: Endpoint) -> Feature | None:
@@ -95,14 +92,12 @@ class LenientPlan(Plan):
         if len(place) == 1 and leaf.is_repeated:
             message.ClearField(leaf.name)
             self._put(message, place, text.split(","))
-            return
-        read = _AS_JSON.get(leaf.message_type.full_name) if leaf.message_type is not None else None
-        if len(place) > 1 or read is None:
+        elif len(place) > 1 or leaf.message_type is None or leaf.message_type.full_name not in _AS_JSON:
             self._put(message, place, [text])
-            return
-        seconds, nanos = named_reader(read)(text.strip('"'), leaf.name)
-        self._check_oneof(message, leaf)
-        getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(seconds=seconds, nanos=nanos))
+        else:
+            parts = named_reader(lenient.nullable_field(leaf))(text.strip('"'), leaf.name)
+            self._check_oneof(message, leaf)
+            getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(**parts))
 
     def _add_query(self, message: Message, request: Request) -> None:
         if ";" in request.query:

@@ -33,7 +33,6 @@ _TIMESTAMP = re.compile(
 )
 _FRACTION_MAX = 256  # digits; Go has no limit
 _DURATION_CHARS_MAX = 256  # the same
-_JSON_DURATION = re.compile(r"(-?)([0-9]*)\.([0-9]*)s")
 _UNIT = r"(ns|us|µs|μs|ms|s|m|h)"
 # Each text has one reading, so that none takes longer than it is long.
 _DURATION_PART = re.compile(rf"([0-9]+)?(?:\.([0-9]*))?{_UNIT}")
@@ -164,23 +163,9 @@ def go_bytes(text: str) -> bytes:
     return binascii.a2b_base64(body.translate(_TO_STANDARD) + "=" * (-len(body) % 4))
 
 
-def json_timestamp(text: str) -> tuple[int, int]:
-    """Seconds and nanoseconds as Go's protojson reads them, and so variables of the path."""
-    return _timestamp(text, digits_max=9)
-
-
-def json_duration(text: str) -> tuple[int, int]:
-    """The same of a duration."""
-    found = _JSON_DURATION.fullmatch(text)
-    if found is None:
-        return json_text.read_duration(text)
-    sign, whole, fraction = found.groups()
-    return json_text.read_duration(f"{sign}{whole or '0'}.{fraction or '0'}s")
-
-
-def _timestamp(text: str, digits_max: int = _FRACTION_MAX) -> tuple[int, int]:
+def _timestamp(text: str) -> tuple[int, int]:
     found = _TIMESTAMP.fullmatch(text)
-    if found is None or len(found[4] or "") > digits_max:
+    if found is None or len(found[4] or "") > _FRACTION_MAX:
         return json_text.read_timestamp(text)  # refuses, and says why
     day, hour, rest, fraction, zone = found.groups()
     point = f".{fraction[:9]}" if fraction else ""
