@@ -76,12 +76,12 @@ def test_the_tour_of_the_page_goes_as_it_says(tmp_path, grpc_address):
 
 def test_the_numbers_on_the_page_are_those_of_the_code():
     from bedplate.gateway.elsewhere import policy, reflected
-    from bedplate.server import edge
+    from bedplate.server import edge, sources
     from bedplate.v1 import policy_pb2
 
     numbers = sorted(each.number for each in policy_pb2.DESCRIPTOR.extensions_by_name.values())
     assert f"({numbers[0]} to {numbers[-1]})" in PAGE
     assert (policy.DEADLINE_DEFAULT_S, policy.DEADLINE_MAX_S) == (30, 5 * 60)
     assert (policy.STREAM_DEFAULT_S, policy.STREAM_MAX_S) == (10 * 60, 24 * 3600)
-    assert (edge.LOOK_EVERY_S, edge.ASK_EVERY_S, edge.FIRST_S) == (1, 30, 30)
+    assert (sources.LOOK_EVERY_S, sources.ASK_EVERY_S, edge.FIRST_S) == (1, 30, 30)
     assert reflected.BYTES_MAX == 128 * 1024 * 1024

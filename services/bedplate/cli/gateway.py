@@ -10,7 +10,8 @@ from bedplate.cli.examples import examples
 if TYPE_CHECKING:
     from bedplate.client.tls import Tls
     from bedplate.gateway.elsewhere.upstream import Target
-    from bedplate.server.edge import Edge, Source
+    from bedplate.server.edge import Edge
+    from bedplate.server.sources import Source
     from bedplate.settings import Settings
 
 EXAMPLES = examples(
@@ -73,7 +74,7 @@ def gateway(
 
 
 def _source(descriptors: list[Path] | None, target: "Target") -> "Source":
-    from bedplate.server.edge import Files, Reflected
+    from bedplate.server.sources import Files, Reflected
 
     return Files(descriptors) if descriptors else Reflected(target)
 

@@ -29,9 +29,13 @@ PARAMETER_DEPTH_MAX = 4  # steps of a query parameter's name that are listed; th
 _INTRODUCTION = """\
 Fields may be sent as lowerCamelCase or as the contract names them, and are \
 answered in lowerCamelCase. 64-bit integers are answered as strings, and taken \
-as strings or numbers. A field that is not set is left out of an answer. \
-Unknown fields and parameters are refused. Every failure is a problem \
+as strings or numbers. {} Every failure is a problem \
 (RFC 9457) whose `reason` never changes its meaning."""
+_STRICT = "A field that is not set is left out of an answer. Unknown fields and parameters are refused."
+_LENIENT = (
+    "Numbers, strings, lists and maps that are not set are answered with their default value. "
+    "Unknown fields and parameters are passed over."
+)
 
 
 def document(
@@ -39,6 +43,7 @@ def document(
     docs: Mapping[str, str] | None = None,
     *,
     policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve,
+    title: str = "bedplate",
 ) -> dict[str, Any]:
     """The OpenAPI document of the methods that are unary, PUBLIC and have an http rule.
 
@@ -47,6 +52,7 @@ def document(
         docs: Comments of the contract by full name; None: those that ship
             beside the messages, as far as they do.
         policy_of: Finds the policies of methods.
+        title: Whose API it is.
 
     Raises:
         PolicyError: A policy or an http rule contradicts itself.
@@ -56,12 +62,17 @@ def document(
     services = list(dict.fromkeys(method.containing_service for method, _ in public))
     if docs is None:
         docs = {name: text for service in services for name, text in _shipped(service.file).items()}
+    lenient = all(policy.http.lenient for _, policy in public) if public else False
     writer = _Writer(docs)
     for method, policy in public:
         writer.add(method, policy)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "bedplate", "version": version("bedplate"), "description": _INTRODUCTION},
+        "info": {
+            "title": title,
+            "version": version("bedplate"),
+            "description": _INTRODUCTION.format(_LENIENT if lenient else _STRICT),
+        },
         "servers": [{"url": "/"}],
         "tags": [
             {"name": service.name, "description": docs.get(service.full_name, "")} for service in services

@@ -33,6 +33,7 @@ def pages(
     *,
     docs: Mapping[str, str] | None = None,
     policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve,
+    title: str = "bedplate",
 ) -> Mapping[str, Callable[[], Response]]:
     """What answers GET, by path: the OpenAPI document of these methods and the page that shows it.
 
@@ -42,11 +43,12 @@ def pages(
         methods: The methods.
         docs: Comments of their contracts, as `document` takes them.
         policy_of: Finds their policies.
+        title: Whose API it is.
 
     Raises:
         PolicyError: A policy or an http rule contradicts itself.
     """
-    made = document(methods, docs, policy_of=policy_of)
+    made = document(methods, docs, policy_of=policy_of, title=title)
     described = _response("application/json", orjson.dumps(made), keep=False)
     found: dict[str, Callable[[], Response]] = {"/openapi.json": lambda: described}
     for path in _FILES:

@@ -4,8 +4,6 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from prometheus_client import Counter, Gauge
 
@@ -21,101 +19,25 @@ from bedplate.gateway.elsewhere.descriptors import (
     Contracts,
     DescriptorError,
     UnreachableError,
-    read_files,
 )
 from bedplate.gateway.elsewhere.forget import forget
 from bedplate.gateway.elsewhere.method import methods_of
-from bedplate.gateway.elsewhere.reflected import read_reflection
 from bedplate.gateway.elsewhere.upstream import Line, Target, Watch
 from bedplate.pipeline.stage import OpenGate, Parts
 from bedplate.policy.file import check_targets, settings_layers
 from bedplate.server.lifecycle import Drain
 from bedplate.server.parts import make_load, make_quota
+from bedplate.server.sources import Source
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.telemetry.spans import open_spans
 from bedplate.transport.http import HttpDoor
 
-# How often the files of contracts are looked at, seconds; a server is asked less often.
-LOOK_EVERY_S = 1.0
-ASK_EVERY_S = 30.0
-
 # A server that is to tell its contracts at start may take so long to be there;
 # how often it is asked. Seconds.
 FIRST_S = 30.0
 FIRST_EVERY_S = 0.5
-
-
-class Source(Protocol):
-    """Where contracts come from.
-
-    Attributes:
-        every_s: How often to look whether there are others, seconds.
-    """
-
-    every_s: float
-
-    def changed(self) -> bool:
-        """Whether it is worth to read again."""
-        ...
-
-    async def read(self) -> Contracts:
-        """The contracts as they are now.
-
-        Raises:
-            DescriptorError: They cannot be read.
-        """
-        ...
-
-
-class Files:
-    """Contracts in files of descriptor sets."""
-
-    def __init__(self, paths: list[Path], *, every_s: float = LOOK_EVERY_S) -> None:
-        self.every_s = every_s
-        self._paths = paths
-        self._stamps = self._look()
-
-    def _look(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(path) for path in self._paths]
-
-    def changed(self) -> bool:
-        """Whether a file is another one, or has other bytes, than at the last look."""
-        before, self._stamps = self._stamps, self._look()
-        return before != self._stamps
-
-    async def read(self) -> Contracts:
-        """See `Source.read`."""
-        return await asyncio.to_thread(read_files, self._paths)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-class Reflected:
-    """Contracts that the server tells by itself."""
-
-    def __init__(self, target: Target, *, every_s: float = ASK_EVERY_S) -> None:
-        self.every_s = every_s
-        self._target = target
-
-    def changed(self) -> bool:
-        """Nobody knows without asking."""
-        return True
-
-    async def read(self) -> Contracts:
-        """See `Source.read`."""
-        line = Line(self._target)
-        try:
-            return await read_reflection(line.current(), target=self._target.name)
-        finally:
-            await line.close()
 
 
 @dataclass(slots=True)
@@ -279,7 +201,12 @@ class Edge:
             methods.values(),
             telemetry,
             ready=lambda: self.ready and self._watch is not None and self._watch.serving,
-            pages=reference.pages(policies, docs=contracts.comments or None, policy_of=policies.__getitem__),
+            pages=reference.pages(
+                policies,
+                docs=contracts.comments or None,
+                policy_of=policies.__getitem__,
+                title=", ".join(dict.fromkeys(service.file.package for service in contracts.services)),
+            ),
             features=(problems.compile, forwarded.feature(tls=tls), *features(self.settings)),
         )
         return gateway, sum(is_served(method) for method in methods.values())

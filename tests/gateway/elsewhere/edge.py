@@ -10,7 +10,8 @@ from typing import Any
 
 from bedplate.client.tls import Tls
 from bedplate.gateway.elsewhere.upstream import Target
-from bedplate.server.edge import Edge, Files, Reflected
+from bedplate.server.edge import Edge
+from bedplate.server.sources import Files, Reflected
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
 from tests.gateway.http_door import Log

@@ -16,7 +16,8 @@ tune()  # as the command does, before grpc is imported
 
 # ruff: noqa: E402
 from bedplate.gateway.elsewhere.upstream import Target
-from bedplate.server.edge import Edge, Files, Reflected
+from bedplate.server.edge import Edge
+from bedplate.server.sources import Files, Reflected
 from bedplate.settings import Settings
 from tests.gateway.conformance.process import serve
 

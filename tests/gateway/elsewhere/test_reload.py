@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from bedplate.gateway.elsewhere.descriptors import read_files
-from bedplate.server import edge as edge_module
+from bedplate.server import sources
 from bedplate.v1 import policy_pb2
 from tests.gateway.elsewhere import stranger
 from tests.gateway.elsewhere.edge import open_edge
@@ -188,7 +188,7 @@ async def test_contracts_that_are_served_no_more_are_forgotten(behind, changing,
         pools.append(found.pool)
         return found
 
-    monkeypatch.setattr(edge_module, "read_files", reading)
+    monkeypatch.setattr(sources, "read_files", reading)
     async with open_edge(behind, changing) as edge:
         for number in range(4):
             await edge.get("/v1/books/Emma")

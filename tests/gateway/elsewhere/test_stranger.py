@@ -148,6 +148,8 @@ async def test_a_caller_that_leaves_a_stream_ends_it(edge, library):
 async def test_the_reference_tells_what_there_is(edge):
     found = (await edge.get("/openapi.json")).json
 
+    assert found["info"]["title"] == "stranger.v1"
+    assert "passed over" in found["info"]["description"]
     assert set(found["paths"]) >= {"/v1/books/{name}", "/v1/books", "/v1/seen"}
     assert found["paths"]["/v1/books"]["post"]["description"].startswith("Answers the book that came.")
 
