@@ -73,6 +73,11 @@ def test_a_request_is_taken_as_grpc_gateway_takes_it(row):
         assert str(found) == str(Everything.FromString(base64.b64decode(row["answer"])))
 
 
+def test_a_body_that_is_an_unknown_name_of_an_enum_leaves_it_unset():
+    assert made({"Select": "colour", "Body": '"NONE"'}) == Everything()
+    assert made({"Select": "colour", "Body": '"COLOUR_RED"'}) == Everything(colour=1)
+
+
 def patch_of(*, lenient: bool) -> Endpoint:
     """A PATCH of `child`, with a mask beside it."""
     features = (lenient_feature.compile, inflate.compile, patch.compile)

@@ -66,7 +66,13 @@ def message(descriptor: Descriptor) -> Convert:
 
 def nullable_field(field: FieldDescriptor) -> Convert:
     """As `plan.nullable_field`."""
-    return json_plan.nullable_field(field, _Builder)
+    convert = json_plan.nullable_field(field, _Builder)
+
+    def known(value: Anything) -> Anything:
+        made = convert(value)
+        return None if made is _DROPPED else made
+
+    return known
 
 
 def _no_number(_: str) -> Anything:
