@@ -18,6 +18,7 @@ from bedplate.gateway.routes import Binding, parse
 from tests.gateway.conformance.contract import message
 from tests.gateway.grpc_gateway.peer import ANSWERS, answers, build, written
 from tests.gateway.plans import method_of, request
+from tests.protos import add_file
 
 ROWS: list[dict[str, Any]] = json.loads(ANSWERS.read_text("utf-8"))
 Everything = message("Everything")
@@ -76,6 +77,24 @@ def test_a_request_is_taken_as_grpc_gateway_takes_it(row):
 def test_a_body_that_is_an_unknown_name_of_an_enum_leaves_it_unset():
     assert made({"Select": "colour", "Body": '"NONE"'}) == Everything()
     assert made({"Select": "colour", "Body": '"COLOUR_RED"'}) == Everything(colour=1)
+
+
+CLOSED = add_file(
+    'name: "tests/lenient/closed.proto" package: "tests.lenient" syntax: "proto2"\n'
+    'enum_type { name: "Size" value { name: "SMALL" number: 1 } }\n'
+    'message_type { name: "Shirt" '
+    'field { name: "size" number: 1 label: LABEL_OPTIONAL '
+    'type: TYPE_ENUM type_name: ".tests.lenient.Size" } }'
+).message_types_by_name["Shirt"]
+
+
+def test_a_number_that_a_closed_enum_cannot_hold_is_refused():
+    shirts = LenientPlan(method_of(CLOSED, CLOSED), Binding("POST", "/v1", "*", ""), parse("/v1"))
+
+    with pytest.raises(Refusal) as caught:
+        shirts.decode(request(body={"size": 2}))
+
+    assert [v.rule for v in caught.value.violations] == ["json.enum"]
 
 
 def patch_of(*, lenient: bool) -> Endpoint:

@@ -175,7 +175,8 @@ def _enum(enum: EnumDescriptor, convert: Convert) -> Convert:
         except Unfit:
             if type(value) is str:
                 return _DROPPED
-            if type(value) in (int, float) and value == int(value) and low <= value <= high:
+            number = not enum.is_closed and type(value) in (int, float)  # a closed enum cannot hold it
+            if number and value == int(value) and low <= value <= high:
                 return int(value)
             raise
 
