@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from bedplate.contract.policy import PolicyError
 from bedplate.services.ledger.service import SERVICE as LEDGER
 from bedplate.testing.serve import KEY, serve
 from tests.faults.platform import ROOT
@@ -111,3 +112,24 @@ async def test_no_call_fails_when_one_of_two_servers_stops(ledger):
         await edge.__aexit__(None, None, None)
 
     assert set(statuses) == {200}
+
+
+def tightened(tmp_path, longest):
+    path = tmp_path / "policy.toml"
+    path.write_text(f'["bedplate.ledger.v1.LedgerService/ListLedgers"]\ndeadline.max = "{longest}s"\n')
+    return path
+
+
+async def test_a_deployment_tightens_what_the_contract_promises(behind, tmp_path):
+    file = tightened(tmp_path, 1)
+    async with open_edge(behind.grpc_address, SHIPPED, policy_file=file) as edge:
+        promised = (await edge.get("/openapi.json")).json["paths"]["/v1/ledgers"]["get"]
+
+    assert promised["x-bedplate-policy"]["deadline_max_s"] == 1
+
+
+async def test_a_deployment_that_would_loosen_it_does_not_start(behind, tmp_path):
+    file = tightened(tmp_path, 9999)
+    with pytest.raises(PolicyError, match="would loosen"):
+        async with open_edge(behind.grpc_address, SHIPPED, policy_file=file):
+            pass
