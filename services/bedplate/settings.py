@@ -110,7 +110,13 @@ class Settings(BaseSettings):
     # believed when it says for whom it calls. Empty: everybody, and nobody.
     allowed_peers: Annotated[frozenset[str], NoDecode] = frozenset()
     trusted_peers: Annotated[frozenset[str], NoDecode] = frozenset()
+    tls_minimum: Literal["1.2", "1.3"] = "1.3"  # of the HTTP door; gRPC core takes both
     tls_elsewhere: bool = False  # something in front encrypts, so that plaintext is meant
+
+    # Addresses or networks of proxies that are believed when they tell whom they
+    # were called by, and in which header. Empty: nobody is.
+    trusted_proxies: Annotated[frozenset[str], NoDecode] = frozenset()
+    trusted_proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
 
     # Where the services of other processes answer, `name=target`, such as
     # `rates=dns:///rates:50051`; a service that runs here needs none.
@@ -140,9 +146,10 @@ class Settings(BaseSettings):
     )  # gRPC calls at once, above which core refuses; far above what can run
 
     http_header_s: float = Field(10.0, gt=0, le=60)  # request line and headers must be in by then
-    http_body_s: float = Field(30.0, gt=0, le=600)  # the body must be in by then
+    http_body_s: float = Field(25.0, gt=0, le=600)  # the whole request must be in by then, a response taken
     http_idle_s: float = Field(60.0, gt=0, le=600)  # keep-alive without a request
-    http_connections: int = Field(1000, ge=1)
+    http_connections: int = Field(4096, ge=1)
+    http_connections_per_address: int = Field(256, ge=1)  # not of trusted proxies, nor of this machine
     http_header_bytes: int = Field(32 * 1024, ge=1024, le=1024 * 1024)
     http_compress_bytes: int = Field(1024, ge=0)  # answers from this size on are compressed; 0: none are
 
@@ -206,12 +213,24 @@ class Settings(BaseSettings):
             raise ValueError("write it as postgresql://user:password@host:5432/name or sqlite:///path")
         return value
 
-    @field_validator("allowed_peers", "trusted_peers", mode="before")
+    @field_validator("allowed_peers", "trusted_peers", "trusted_proxies", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return (
             [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: frozenset[str]) -> frozenset[str]:
+        for text in value:
+            try:
+                network = ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ValueError("write addresses or networks, such as 10.0.0.0/8 or 2001:db8::7") from error
+            if network.prefixlen == 0:
+                raise ValueError(f"{text} is everybody, and whoever calls could write any address")
+        return value
 
     @field_validator("valkey_url")
     @classmethod

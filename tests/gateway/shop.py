@@ -10,6 +10,8 @@ from bedplate.auth.principal import Principal
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.stage import OpenGate, Parts
+from bedplate.quota.address import AddressBudget
+from bedplate.quota.quota import Quota
 from bedplate.server.service import Service
 from bedplate.server.table import methods_of
 from bedplate.settings import Settings
@@ -175,5 +177,6 @@ def methods(
     handlers: Handlers, telemetry: Telemetry, settings: Settings, gate: OpenGate | None = None
 ) -> dict[str, Method]:
     """The service's methods, compiled."""
-    parts = Parts(authenticator=Keys(), settings=settings, gate=gate or OpenGate())
+    quota = Quota(addresses=AddressBudget(settings.address_rate, settings.address_burst))
+    parts = Parts(authenticator=Keys(), settings=settings, gate=gate or OpenGate(), quota=quota)
     return methods_of(Service("shop", SERVICE, handlers), parts, telemetry, strict=True)

@@ -19,9 +19,12 @@ from bedplate.gateway.beside.order import features
 from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport.forwarded import Proxies
 from bedplate.transport.http_connection import HttpConnection, last_words
 from bedplate.transport.http_more import MoreLines
+from bedplate.transport.http_sources import Sources
 from bedplate.transport.http_tls import TlsListener
+from bedplate.transport.open_files import room_for
 from bedplate.transport.tls import TlsFiles
 
 # Bytes of request bodies that all connections hold together. A caller without
@@ -41,7 +44,13 @@ LAST_WORD_S = 1.0
 
 
 class Held(Protocol):
-    """What the door counts and ends: a connection, or one whose TLS handshake is not done."""
+    """What the door counts and ends: a connection, or one whose TLS handshake is not done.
+
+    Attributes:
+        peer: Where it comes from, such as `ipv4:127.0.0.1:4711`.
+    """
+
+    peer: str
 
     def check(self, now: float) -> None:
         """End what takes too long; `now` is `time.monotonic` seconds."""
@@ -70,6 +79,7 @@ class HttpDoor:
         loop: The event loop, once it was started.
         ready: Whether the process wants new callers; while not, every response
             asks its caller to connect elsewhere.
+        proxies: Those that are believed when they tell whom they call for; None: nobody is.
         more: Header lines that every response ends with.
         held: Bytes of request bodies that all connections hold.
     """
@@ -107,11 +117,14 @@ class HttpDoor:
             features=features(settings),
         )
         self.ready = ready
+        self.proxies = Proxies.from_settings(settings)
         self.more = MoreLines(settings)
         self.address = ""
         files = TlsFiles.from_settings(settings)
         self._tls = TlsListener(self, files) if files else None
         self._connections: set[Held] = set()
+        self._most = settings.http_connections
+        self._sources = Sources(settings.http_connections_per_address, self.proxies)
         self._empty = asyncio.Event()
         self._empty.set()
         self.held = 0
@@ -127,6 +140,7 @@ class HttpDoor:
             OSError: The address is taken, or is none of this machine's.
         """
         self.loop = asyncio.get_running_loop()
+        self._most = room_for(self.settings.http_connections, self.settings.grpc_connections)
         host, _, port = self.settings.http_address.rpartition(":")
         try:
             bound = await self._listen(host.strip("[]"), int(port))
@@ -183,8 +197,8 @@ class HttpDoor:
     # For the connections.
 
     def add(self, connection: Held) -> bool:
-        """Count a connection; False when there are as many as there may be."""
-        if len(self._connections) >= self.settings.http_connections:
+        """Count a connection; False when there are as many as there may be, at all or of its address."""
+        if len(self._connections) >= self._most or not self._sources.add(connection.peer):
             return False
         self._connections.add(connection)
         self._empty.clear()
@@ -192,7 +206,10 @@ class HttpDoor:
 
     def discard(self, connection: Held) -> None:
         """Count a connection no more."""
-        self._connections.discard(connection)
+        if connection not in self._connections:
+            return
+        self._connections.remove(connection)
+        self._sources.discard(connection.peer)
         if not self._connections:
             self._empty.set()
 
@@ -201,7 +218,8 @@ class HttpDoor:
         refusal = Refusal(
             Kind.UNAVAILABLE,
             "HTTP_CROWDED",
-            "The server has as many connections as it may; call again later, or use one for many requests.",
+            "There are as many connections as there may be, at all or of your address; call again later, or "
+            "use one for many requests.",
             retry_after_s=1.0,
         )
         response = self.gateway.refuse(None, refusal)

@@ -37,6 +37,7 @@ class HttpConnection(asyncio.Protocol):
     """A connection, from its first byte to its last."""
 
     def __init__(self, door: "HttpDoor", *, instead_of: "Held | None" = None) -> None:
+        self.peer = ""
         self._door = door
         self._instead_of = instead_of  # what the door counts until this connection is made
         self._transport: asyncio.Transport | None = None
@@ -53,15 +54,20 @@ class HttpConnection(asyncio.Protocol):
         """Begin, unless there are as many connections as there may be."""
         if self._instead_of is not None:
             self._door.discard(self._instead_of)
+        self.peer = peer_of(transport.get_extra_info("peername"))
         if not self._door.add(self):
             transport.write(self._door.crowded())
             transport.close()
             return
         self._transport = transport
+        # Paused as soon as the caller takes less than it is sent, so that it has an end for taking all of it.
+        transport.set_write_buffer_limits(high=1, low=0)
+        proxies = self._door.proxies
         self._reader = Reader(
             self._door.gateway,
             self._door.settings,
-            peer=_peer(transport.get_extra_info("peername")),
+            peer=self.peer,
+            proxies=proxies if proxies is not None and proxies.sent(self.peer) else None,
             names=names_of_certificate(transport.get_extra_info("peercert")),
             reserve=self._door.reserve,
             proceed=self._proceed,
@@ -327,7 +333,8 @@ def last_words(response: Response, more: bytes) -> bytes:
     return b"".join((_STATUS_LINES[response.status], response.fields, more, length, _CLOSE, response.body))
 
 
-def _peer(address: object) -> str:
+def peer_of(address: object) -> str:
+    """An address of a socket as the pipeline knows it, such as `ipv4:127.0.0.1:4711`."""
     if not isinstance(address, tuple):
         return "unix:"
     host, port = address[:2]

@@ -7,6 +7,7 @@ connection, because nothing behind it can be trusted to begin where it seems to.
 """
 
 import enum
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from bedplate.errors import Kind, Refusal
 from bedplate.gateway.app import Gateway
 from bedplate.gateway.exchange import HEADERS_LISTED, HEADERS_READ, Request, Response
 from bedplate.settings import Settings
+from bedplate.transport.forwarded import Proxies
 
 HEADERS_MAX = 100
 PIPELINE_MAX = 16  # requests that wait behind one that runs
@@ -28,8 +30,15 @@ UNREAD_MAX_BYTES = 64 * 1024
 # A chunked request may have so many bytes of framing for each byte it may carry.
 FRAMING_FACTOR = 8
 
-_FRAMING = ("host", "content-length", "transfer-encoding", "expect")
+_FRAMING = ("connection", "content-length", "expect", "host", "transfer-encoding")
 _KNOWN = {name.encode(): name for name in (*HEADERS_READ, *_FRAMING)}
+_LISTED = HEADERS_LISTED | {"connection", "forwarded", "x-forwarded-for"}
+
+# What Connection usually says; other words are names of headers that were for the last hop only.
+_PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
+
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_AUTHORITY_END = re.compile(r"[/?]|$")
 
 
 class State(enum.Enum):
@@ -89,6 +98,7 @@ class Reader:
         *,
         peer: str,
         names: tuple[str, ...] = (),
+        proxies: Proxies | None = None,
         reserve: Callable[[int], bool],
         proceed: Callable[[], None],
     ) -> None:
@@ -99,6 +109,7 @@ class Reader:
             settings: The limits.
             peer: Address of the caller.
             names: What its certificate calls it.
+            proxies: Set: it is a proxy that is believed when it tells whom it calls for.
             reserve: Asks for memory for so many bytes; False: there is none.
             proceed: Tells the caller to send its body, `100 Continue`.
         """
@@ -106,6 +117,9 @@ class Reader:
         self._settings = settings
         self._peer = peer
         self._names = names
+        self._proxies = proxies
+        self._known = _KNOWN if proxies is None else {**_KNOWN, proxies.header.encode(): proxies.header}
+        self._host = ""  # the last one that was looked at
         self._reserve = reserve
         self._proceed = proceed
         self._parser = httptools.HttpRequestParser(self)
@@ -113,7 +127,8 @@ class Reader:
         self._done = 0  # requests that are in, since ever
         self.arrivals: deque[Arrival] = deque()
         self.state = State.IDLE
-        self.due = time.monotonic() + settings.http_header_s
+        self._began = time.monotonic()  # when the unfinished request did
+        self.due = self._began + settings.http_header_s
         self.closed = False
         self.unread = False
         self.held = 0
@@ -193,7 +208,9 @@ class Reader:
     def on_message_begin(self) -> None:
         """A request begins; empty lines before it do not count as its beginning."""
         self.state = State.HEAD
-        self.due = time.monotonic() + self._settings.http_header_s
+        self._began = time.monotonic()
+        if self._done:  # the first has no more time than the connection had for it
+            self.due = self._began + self._settings.http_header_s
         self._raw = 0
 
     def on_url(self, url: bytes) -> None:
@@ -209,12 +226,12 @@ class Reader:
             self._headers_too_large()
         if self.state is not State.HEAD:
             return
-        known = _KNOWN.get(name.lower())
+        known = self._known.get(name.lower())
         if known is None:
             return
         text = value.decode("latin-1").strip(" \t")
         if known in self._headers:
-            if known not in HEADERS_LISTED:
+            if known not in _LISTED:
                 self._malformed(f"The header {known} stands twice; send it once.")
             text = f"{self._headers[known]}, {text}"
         self._headers[known] = text
@@ -223,10 +240,13 @@ class Reader:
         """The head is in: find what it is for, and how large a body may follow."""
         headers = self._headers
         self._check_head(headers)
-        path, query = self._target()
         http_method = self._parser.get_method().decode("ascii")
+        path, query = self._target(http_method)
+        peer = self._peer
+        if self._proxies is not None:
+            peer = self._proxies.caller(peer, headers.pop(self._proxies.header, ""))
         request = self._request = Request(
-            http_method, path, query, headers, peer=self._peer, names=self._names, started=time.monotonic()
+            http_method, path, query, headers, peer=peer, names=self._names, started=time.monotonic()
         )
         found = self.gateway.open(request)
         if isinstance(found, Response):
@@ -238,7 +258,7 @@ class Reader:
             return
         self._check_body(int(length or 0))
         self.state = State.BODY
-        self.due = request.started + self._settings.http_body_s
+        self.due = self._began + self._settings.http_body_s
         if "expect" in headers and length != "0" and self._version == "1.1":
             if self._early is not None:
                 raise Stop(self._early)  # the caller waits for this and will send no body
@@ -289,20 +309,40 @@ class Reader:
         coding = headers.get("transfer-encoding")
         if coding is not None and (coding.lower() != "chunked" or version == "1.0"):
             self._malformed("The only transfer-encoding is chunked, and only in HTTP/1.1.")
-        if version == "1.1" and "host" not in headers:
-            self._malformed("The header host is missing; send it.")
+        self._check_host(version, headers.get("host"))
+        connection = headers.get("connection")
+        if connection is not None and connection not in _PLAIN_CONNECTION:
+            self._drop_named(connection, headers)
         if headers.get("expect", "100-continue").lower() != "100-continue":
             self._malformed("The only thing to expect is 100-continue.", 417)
 
-    def _target(self) -> tuple[str, str]:
+    def _check_host(self, version: str, host: str | None) -> None:
+        if host is None:
+            if version == "1.1":
+                self._malformed("The header host is missing; send it.")
+        elif host != self._host or not host:
+            if not _HOST.fullmatch(host):
+                self._malformed("The header host is malformed; send a name or an address, and a port.")
+            self._host = host
+
+    def _drop_named(self, connection: str, headers: dict[str, str]) -> None:
+        """Forget the headers that Connection names: they were for whoever was called before."""
+        for word in connection.lower().split(","):
+            name = word.strip(" \t")
+            if name in _FRAMING:
+                self._malformed(f"The header connection must not name {name}.")
+            headers.pop(name, None)
+
+    def _target(self, http_method: str) -> tuple[str, str]:
         """Path and query of the target; a full URL names this server whatever its host."""
         url = self._url.decode("latin-1")
-        if url[0] != "/" and url != "*":
-            _, scheme, rest = url.partition("://")
-            _, slash, rest = rest.partition("/")
-            if not scheme:
-                self._malformed("The target must be a path that begins with /.")
-            url = slash + rest or "/"
+        if url[0] != "/" and (url != "*" or http_method != "OPTIONS"):
+            scheme, colon, rest = url.partition("://")
+            end = _AUTHORITY_END.search(rest)
+            at = end.start() if end is not None else len(rest)
+            if not colon or scheme.lower() not in ("http", "https") or not _HOST.fullmatch(rest, 0, at):
+                self._malformed("The target must be a path that begins with /, or a URL of this server.")
+            url = rest[at:] if rest.startswith("/", at) else f"/{rest[at:]}"
         if not url.isascii() or "#" in url:
             self._malformed("The target has characters that a URL may not have; escape them.")
         path, _, query = url.partition("?")
@@ -336,7 +376,8 @@ class Reader:
         self._stop(Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence), status)
 
     def _stop(self, refusal: Refusal, status: int = 0) -> NoReturn:
-        raise Stop(self.gateway.refuse(self._request, refusal, peer=self._peer, status=status))
+        peer = self._request.peer if self._request is not None else self._peer
+        raise Stop(self.gateway.refuse(self._request, refusal, peer=peer, status=status))
 
 
 def _too_large(limit: int) -> Refusal:

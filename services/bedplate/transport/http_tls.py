@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from bedplate.transport.http_connection import LINGER_S, HttpConnection
+from bedplate.transport.http_connection import LINGER_S, HttpConnection, peer_of
 from bedplate.transport.tls import TlsFiles
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class TlsListener:
         loop = self._door.loop
         while True:
             try:
-                accepted, _ = await loop.sock_accept(listener)
+                accepted, address = await loop.sock_accept(listener)
             except OSError as error:
                 _log.warning("a connection could not be accepted: %s", error.strerror)
                 await asyncio.sleep(ACCEPT_AGAIN_S)
                 continue
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            greeting = _Greeting(self._door, accepted)
+            greeting = _Greeting(self._door, accepted, peer_of(address))
             if self._door.add(greeting):
                 self._files.refresh()
                 greeting.task = loop.create_task(greeting.run(self._context))
@@ -76,7 +76,8 @@ class TlsListener:
 class _Greeting:
     """A connection until its handshake is done."""
 
-    def __init__(self, door: "HttpDoor", accepted: socket.socket) -> None:
+    def __init__(self, door: "HttpDoor", accepted: socket.socket, peer: str) -> None:
+        self.peer = peer
         self._door = door
         self._socket = accepted
         self.task: asyncio.Task[None] | None = None

@@ -26,14 +26,22 @@ class TlsFiles:
     and are logged, so that a rotation in two steps breaks no handshake.
     """
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None, *, minimum: str = "1.3") -> None:
         """Read the files.
+
+        Args:
+            certificate: The chain, PEM.
+            key: Its private key, PEM.
+            client_ca: Who signs callers' certificates; None: they need none.
+            minimum: The oldest version of TLS for `ssl_context`, `1.2` or `1.3`;
+                gRPC core takes both and offers no choice.
 
         Raises:
             TlsError: They cannot be read, or do not go together.
         """
         self._paths = (certificate, key) if client_ca is None else (certificate, key, client_ca)
         self._client_ca = client_ca
+        self._minimum = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[minimum]
         self._lock = threading.Lock()
         self._seen = self._stamp()
         self._config = self._read()
@@ -44,7 +52,12 @@ class TlsFiles:
         """The files that the settings name; None: they name none."""
         if settings.tls_certificate is None or settings.tls_key is None:
             return None
-        return cls(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+        return cls(
+            settings.tls_certificate,
+            settings.tls_key,
+            settings.tls_client_ca,
+            minimum=settings.tls_minimum,
+        )
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Credentials for the gRPC door."""
@@ -56,7 +69,9 @@ class TlsFiles:
     def ssl_context(self) -> ssl.SSLContext:
         """A context for the HTTP door; `refresh` loads changed files into it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = self._minimum
+        # In TLS 1.2 a caller could ask for one handshake after the other on one connection.
+        context.options |= ssl.OP_NO_RENEGOTIATION
         context.load_cert_chain(*self._paths[:2])
         if self._client_ca is not None:
             context.load_verify_locations(self._client_ca)
