@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,14 @@ def test_a_hang_up_has_the_contracts_read_again(tmp_path, behind):
 
 
 def test_a_server_that_is_killed_is_told_as_such_and_found_again(tmp_path):
+    told: Counter[tuple[int, str]] = Counter()
+    over = threading.Event()
+
+    def hammer(gateway: Gateway, key: str) -> None:
+        while not over.is_set():
+            status, body = gateway.get("/v1/ledgers", key)
+            told[status, json.loads(body).get("reason", "")] += 1
+
     with (
         Platform(tmp_path / "up") as behind,
         Gateway(
@@ -127,16 +137,23 @@ def test_a_server_that_is_killed_is_told_as_such_and_found_again(tmp_path):
         ) as gateway,
     ):
         gateway.until("/v1/ledgers", 200, behind.key)
-        behind.process.kill()
-        behind.process.wait()
-        gateway.until("/readyz", 503)
-        status, body = gateway.get("/v1/ledgers", behind.key)
-        behind.start()
-        gateway.until("/v1/ledgers", 200, behind.key)
-        ready = gateway.until("/readyz", 200)
+        callers = [threading.Thread(target=hammer, args=(gateway, behind.key)) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        try:
+            behind.process.kill()
+            behind.process.wait()
+            gateway.until("/readyz", 503)
+            gateway.until("/v1/ledgers", 503, behind.key)
+            behind.start()
+            gateway.until("/v1/ledgers", 200, behind.key)
+            ready = gateway.until("/readyz", 200)
+        finally:
+            over.set()
+            for caller in callers:
+                caller.join()
 
-    assert status == 503
-    assert json.loads(body)["reason"] == "UPSTREAM_UNAVAILABLE"
+    assert set(told) == {(200, ""), (503, "UPSTREAM_UNAVAILABLE")}
     assert json.loads(ready) == {"status": "ready"}
 
 
