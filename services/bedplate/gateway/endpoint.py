@@ -8,6 +8,7 @@ it, so that nothing is asked per request that could be known at start.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from google.protobuf.descriptor import MethodDescriptor
@@ -109,7 +110,6 @@ class Endpoint:
         self.method = method
         self.binding = binding
         self.template = template
-        self.plan = Plan(method, binding, template)
         self.request_bytes = method.policy.request_bytes
         made = [feature for feature in (compile(self) for compile in features) if feature is not None]
         self.features = tuple(feature.name for feature in made)
@@ -123,6 +123,11 @@ class Endpoint:
         self.preflights = tuple(feature.preflight for feature in made if feature.preflight is not None)
         self.deliver = next((feature.deliver for feature in made if feature.deliver is not None), None)
         self.decode = self._decode if self._bodies or self._fills else self.plan.decode
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Made when it is first asked for: a feature may have put another in its place that takes more."""
+        return Plan(self.method, self.binding, self.template)
 
     def _decode(self, request: Request) -> Message:
         sent = request.body

@@ -96,13 +96,16 @@ class Logic:
             for number in range(int(request.resume_token or "0") + 1, request.to + 1):
                 yield contract.message("ResumeResponse")(number=number, resume_token=str(number))
             return
-        bare = method == "CountBare"
         response = contract.message(f"{method}Response")
+        told = request.DESCRIPTOR.fields_by_name
         for number in range(1, request.to + 1):
-            if not bare and request.fail_code and number > request.fail_after:
+            if "fail_code" in told and request.fail_code and number > request.fail_after:
                 raise refused(request.fail_code, "It was told to.")
-            yield response(number=number) if bare else response(number=number, to=request.to)
-        if not bare and request.stay:
+            made = response(number=number)
+            if method == "Count":
+                made.to = request.to
+            yield made
+        if "stay" in told and request.stay:
             await self._wait_for(request.name, context)
 
     async def _wait_for(self, name: str, context: Context) -> None:

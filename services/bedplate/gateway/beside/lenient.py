@@ -63,10 +63,12 @@ class LenientPlan(Plan):
         return lenient.nullable_field(field)
 
     def _variable(self, path: str) -> Parameter:
-        field = self._descriptor.fields_by_name.get(path)
-        if field is not None and field.is_repeated and not is_map(field):
-            return self._resolve(path, json_names=False)
-        return super()._variable(path)
+        try:
+            found = self._resolve(path, json_names=False)
+        except Refusal:
+            return super()._variable(path)  # which says what is wrong with it
+        listed = found.leaf.is_repeated and found.read_key is None
+        return found if listed else super()._variable(path)
 
     def reserve(self, parameters: Mapping[str, Callable[[Request, str], None]]) -> None:
         """As `Plan.reserve`, and only with the dollar sign: other names are passed over."""

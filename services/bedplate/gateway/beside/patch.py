@@ -20,7 +20,7 @@ from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.lenient import trimmed
 from bedplate.gateway.codec.kind import is_special
-from bedplate.gateway.codec.text import VIOLATIONS_MAX, refusal
+from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 
@@ -128,8 +128,14 @@ class _Patch:
     ) -> Iterator[str]:
         for key, item in value.items():
             field = _named(descriptor, key)
-            if field is None or (not prefix and field.name == ETAG):
-                continue  # unknown to a lenient method; an etag is a condition, and no change
+            if field is None:  # to a lenient method, where grpc-gateway refuses it too
+                if len(violations) < VIOLATIONS_MAX:
+                    shown = f"{self._resource}.{prefix}{key[:KEY_SHOWN_MAX]}"
+                    sentence = "There is no such field to change; leave it out."
+                    violations.append(Violation(shown, sentence, "json.unknown_field"))
+                continue
+            if not prefix and field.name == ETAG and not self._lenient:
+                continue  # a condition, and no change
             path = prefix + field.name
             if not self._lenient and (is_output_only(field) or is_fixed(field)):
                 if len(violations) < VIOLATIONS_MAX:
