@@ -79,6 +79,13 @@ async def test_the_server_is_told_who_calls_from_where_and_nothing_else(edge):
     assert reply["x-trace-id"] == "0af7651916cd43dd8448eb211c80319c"
 
 
+async def test_a_trusted_proxy_in_front_tells_the_address_that_is_handed_on(behind, contract):
+    async with open_edge(behind, contract, trusted_proxies="127.0.0.1") as edge:
+        seen = (await edge.get("/v1/seen", x_forwarded_for="10.1.1.1, 203.0.113.9")).json["metadata"]
+
+    assert seen["x-forwarded-for"] == "203.0.113.9"
+
+
 async def test_the_trace_goes_on_below_the_gateways_own_span(edge):
     above = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
