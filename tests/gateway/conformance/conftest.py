@@ -16,7 +16,7 @@ from tests.gateway.conformance.run import Target
 ELSEWHERE = (
     "address_rate=0",
     "load_shedding=false",
-    "http_header_s=1",
+    "http_header_s=0.5",
     "http_body_s=1",
     "log_file=/dev/null",
 )

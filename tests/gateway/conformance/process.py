@@ -18,7 +18,7 @@ STOP_S = 20.0
 LIMITS: dict[str, Any] = {
     "address_rate": 0,
     "load_shedding": False,
-    "http_header_s": 1.0,
+    "http_header_s": 0.5,
     "http_body_s": 1.0,
 }
 
