@@ -124,6 +124,18 @@ async def test_a_head_is_refused_before_it_is_whole(part):
     assert reply.status == 431
 
 
+@pytest.mark.parametrize(("size", "status"), [(1024, 200), (1025, 431)])
+async def test_a_head_that_begins_in_the_piece_of_the_request_before_may_have_as_many(size, status):
+    head = head_of(size)
+    async with open_door(http_header_bytes=1024) as served, Wire(served.address) as wire:
+        await wire.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" + head[:700])
+        assert (await wire.reply()).status == 200
+        await wire.send(head[700:])
+        reply = await wire.reply()
+
+    assert reply.status == status
+
+
 async def test_a_head_may_have_so_many_headers():
     async with open_door() as served, Wire(served.address) as wire:
         some = b"x: y\r\n" * (HEADERS_MAX - 1)
@@ -138,6 +150,19 @@ async def test_trailers_count_as_headers():
         await wire.send(
             b"POST /v1/things HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
             + b"x: y\r\n" * 200
+        )
+        reply = await wire.reply()
+
+    assert reply.status == 431
+    assert served.handlers.entered == []
+
+
+async def test_the_bytes_of_trailers_count_too():
+    async with open_door(http_header_bytes=1024) as served, Wire(served.address) as wire:
+        await wire.send(
+            b"POST /v1/things HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: "
+            + b"y" * 1024
+            + b"\r\n\r\n"
         )
         reply = await wire.reply()
 

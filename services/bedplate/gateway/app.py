@@ -188,9 +188,9 @@ class Gateway:
 
     def _reply(self, request: Request, endpoint: Endpoint, call: Call, message: Message) -> Response:
         body = (request.encode or endpoint.plan.encode)(message)
-        cache = endpoint.method.policy.cache
-        if cache is None or not cache.http_max_age_s or request.method == "POST":
-            fields = f"{JSON_LINES}{id_lines(call)}"
+        cache = endpoint.method.policy.cache if request.method != "POST" else None
+        if cache is None or not cache.http_max_age_s:
+            fields = JSON_LINES + id_lines(call)
         else:
             fields = f"{KEPT_LINES}{cache_line(endpoint.method.policy)}{id_lines(call)}"
         if call.response_headers:
@@ -225,17 +225,16 @@ class Gateway:
         return self._answer(failure, call, request, status=status, fields=fields)
 
     def _call(self, request: Request, endpoint: Endpoint) -> Call:
-        call = Call(
+        return Call(
             method=endpoint.method.name,
             door="http",
             decode=endpoint.decode,
             peer=request.peer,
             names=request.names,
             metadata=metadata_of(request.headers),
+            # The deadline counts from the request's head, not from the end of a slow body.
+            started=request.started,
         )
-        # The deadline counts from the request's head, not from the end of a slow body.
-        call.started = request.started
-        return call
 
     def _answer(
         self,

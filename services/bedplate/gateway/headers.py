@@ -36,8 +36,7 @@ KEPT_LINES = "content-type: application/json\r\n"
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:
     """The metadata of the call that a request becomes."""
     found: dict[str, str | bytes] = {name: headers[name] for name in METADATA if name in headers}
-    own = headers.get(REQUEST_ID)
-    if own is not None and not _REQUEST_ID.fullmatch(own):
+    if REQUEST_ID in found and not _REQUEST_ID.fullmatch(headers[REQUEST_ID]):
         del found[REQUEST_ID]
     return found
 
@@ -89,9 +88,9 @@ def timeout_s(headers: Mapping[str, str]) -> float | None:
     Raises:
         Refusal: HTTP_MALFORMED: a header is malformed, or both are there.
     """
-    grpc, seconds = headers.get("grpc-timeout"), headers.get("x-server-timeout")
-    if grpc is None and seconds is None:
+    if "grpc-timeout" not in headers and "x-server-timeout" not in headers:
         return None
+    grpc, seconds = headers.get("grpc-timeout"), headers.get("x-server-timeout")
     if grpc is not None and seconds is not None:
         raise _bad_timeout("Both grpc-timeout and x-server-timeout are there; send one.")
     if seconds is not None:

@@ -106,6 +106,7 @@ class Call:
         requested_timeout_s: float | None = None,
         door_cancels: bool = False,
         names: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
+        started: float = 0.0,
     ) -> None:
         self._names = names
         self.vouch: Callable[[], Mapping[str, str | bytes]] | None = None
@@ -116,7 +117,7 @@ class Call:
         self.decode = decode
         self.requested_timeout_s = requested_timeout_s
         self.door_cancels = door_cancels
-        self.started = time.monotonic()
+        self.started = started or time.monotonic()
         self.deadline = 0.0
         self._outbound_deadline = 0.0
         self.expired = False

@@ -47,7 +47,7 @@ class Watch:
             late: What.
             task: In which the call runs; None: the one that asks.
         """
-        task = task or asyncio.current_task()
+        task = task or asyncio.current_task(self._loop)
         assert task is not None
         if len(self._kept) >= KEPT_MAX:
             left_s = due - time.monotonic()

@@ -291,10 +291,13 @@ def _number(rules: Any) -> Plain | None:
 
 
 def _enum(field: FieldDescriptor, rules: validate_pb2.EnumRules) -> Plain | None:
-    if _sets_other(rules, "defined_only"):
+    if _sets_other(rules, "defined_only", "not_in"):
         return None
     assert field.enum_type is not None
-    return frozenset(field.enum_type.values_by_number).__contains__ if rules.defined_only else _anything
+    refused = frozenset(rules.not_in)
+    if rules.defined_only:
+        return (frozenset(field.enum_type.values_by_number) - refused).__contains__
+    return (lambda value: value not in refused) if refused else _anything
 
 
 def _sets_other(rules: Message, *known: str) -> bool:

@@ -159,8 +159,9 @@ class Recorder:
             "trace_id": call.trace_id,
             "span_id": call.span_id,
         }
-        if call.peer:
-            line["peer"] = call.peer
+        peer = call.peer
+        if peer:
+            line["peer"] = peer
         if reason:
             line["reason"] = reason
         if cause is not None:

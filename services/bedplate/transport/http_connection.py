@@ -221,14 +221,13 @@ class HttpConnection(asyncio.Protocol):
         if reader is None or transport is None:
             return
         close = self._closes(arrival, reader)
-        body = response.body
-        head = [_STATUS_LINES[response.status], response.fields, self._door.more(response)]
-        if response.status not in (204, 304):
-            head.append(b"content-length: %d\r\n" % len(body))
-        head.append(_CLOSE if close else b"\r\n")
-        if arrival.request is None or arrival.request.method != "HEAD":
-            head.append(body)
-        transport.write(b"".join(head))
+        status, body, request = response.status, response.body, arrival.request
+        length = b"content-length: %d\r\n" % len(body) if status not in (204, 304) else b""
+        if request is not None and request.method == "HEAD":
+            body = b""
+        end = _CLOSE if close else b"\r\n"
+        more = self._door.more(response)
+        transport.write(b"".join((_STATUS_LINES[status], response.fields, more, length, end, body)))
         if close:
             self._close(linger=reader.unread or reader.state is not State.IDLE)
 

@@ -123,7 +123,9 @@ class Reader:
         self._reserve = reserve
         self._proceed = proceed
         self._parser = httptools.HttpRequestParser(self)
+        self._head_max = settings.http_header_bytes
         self._raw = 0  # bytes of the unfinished request, as they came
+        self._came = 0  # the same and more: all of the pieces that it came in
         self._done = 0  # requests that are in, since ever
         self.arrivals: deque[Arrival] = deque()
         self.state = State.IDLE
@@ -132,17 +134,16 @@ class Reader:
         self.closed = False
         self.unread = False
         self.held = 0
+        self._version = ""
+        self._limit = 0  # how large the body may be, bytes
+        self._head_lines = 0
         self._clear()
 
     def _clear(self) -> None:
         self._url = b""
-        self._headers: dict[str, str] = {}
-        self._head_bytes = 0
-        self._count = 0
-        self._version = ""
+        self._lines: list[tuple[bytes, bytes]] = []  # of the head, and the trailers behind a chunked body
         self._request: Request | None = None
         self._early: Response | None = None
-        self._limit = 0
         self._body_bytes = 0
         self._chunks: list[bytes] = []
 
@@ -160,7 +161,8 @@ class Reader:
         if self.closed:
             self.unread = True
             return
-        done = self._done
+        done, size = self._done, len(data)
+        self._came += size
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -178,8 +180,11 @@ class Reader:
                 self._malformed("This is no well-formed HTTP/1.1 request; RFC 9112 says how to write one.")
             self.unread = True  # it stands behind the connection's last request
         # Where in a piece the next request begins nobody says; it is counted from the next piece on.
-        self._raw = self._raw + len(data) if self._done == done else 0
-        head_max = self._settings.http_header_bytes
+        if self._done == done:
+            self._raw += size
+        else:
+            self._raw, self._came = 0, 0 if self.state is State.IDLE else size
+        head_max = self._head_max
         if self.state is not State.BODY:
             if self._raw > head_max:
                 self._headers_too_large()
@@ -216,31 +221,19 @@ class Reader:
     def on_url(self, url: bytes) -> None:
         """The target, or a piece of it."""
         self._url += url
-        self._add_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or one trailer behind a chunked body, which is counted and dropped."""
-        self._add_head(len(name) + len(value) + 4)
-        self._count += 1
-        if self._count > HEADERS_MAX:
+        lines = self._lines
+        lines.append((name, value))
+        if len(lines) > HEADERS_MAX:
             self._headers_too_large()
-        if self.state is not State.HEAD:
-            return
-        known = self._known.get(name.lower())
-        if known is None:
-            return
-        text = value.decode("latin-1").strip(" \t")
-        if known in self._headers:
-            if known not in _LISTED:
-                self._malformed(f"The header {known} stands twice; send it once.")
-            text = f"{self._headers[known]}, {text}"
-        self._headers[known] = text
 
     def on_headers_complete(self) -> None:
         """The head is in: find what it is for, and how large a body may follow."""
-        headers = self._headers
+        headers = self._read_lines()
         self._check_head(headers)
-        http_method = self._parser.get_method().decode("ascii")
+        http_method = str(self._parser.get_method(), "ascii")
         path, query = self._target(http_method)
         peer = self._peer
         if self._proxies is not None:
@@ -256,7 +249,9 @@ class Reader:
         length = headers.get("content-length")
         if length is None and "transfer-encoding" not in headers:
             return
-        self._check_body(int(length or 0))
+        size = int(length or 0)
+        if size > self._limit:
+            self._body_too_large()
         self.state = State.BODY
         self.due = self._began + self._settings.http_body_s
         if "expect" in headers and length != "0" and self._version == "1.1":
@@ -267,11 +262,13 @@ class Reader:
 
     def on_body(self, chunk: bytes) -> None:
         """A piece of the body."""
-        self._body_bytes += len(chunk)
-        self._check_body(self._body_bytes)
+        size = len(chunk)
+        self._body_bytes += size
+        if self._body_bytes > self._limit:
+            self._body_too_large()
         if self._early is not None:
             return
-        if not self._reserve(len(chunk)):
+        if not self._reserve(size):
             self._stop(
                 Refusal(
                     Kind.UNAVAILABLE,
@@ -280,27 +277,48 @@ class Reader:
                     retry_after_s=1.0,
                 )
             )
-        self.held += len(chunk)
+        self.held += size
         self._chunks.append(chunk)
 
     def on_message_complete(self) -> None:
         """The request is in."""
         request = self._request
         assert request is not None
+        if len(self._lines) > self._head_lines:
+            self._check_size()
         request.body = b"".join(self._chunks)
         self.held = 0  # the connection releases what the request holds
+        parser, current = self._parser, self._version == "1.1"
         keep = (
-            self._parser.should_keep_alive()
-            and not self._parser.should_upgrade()
-            and self._version == "1.1"
+            current
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
             and len(self.arrivals) < PIPELINE_MAX
         )
         self.closed = not keep
-        self.arrivals.append(Arrival(request, self._early, keep=keep, chunked=self._version == "1.1"))
+        self.arrivals.append(Arrival(request, self._early, keep=keep, chunked=current))
         self._done += 1
         self.state = State.IDLE
         self.due = 0.0
         self._clear()
+
+    def _read_lines(self) -> dict[str, str]:
+        """Those headers that are read here or further on, by lower-case name."""
+        lines, known_names = self._lines, self._known
+        self._head_lines = len(lines)
+        self._check_size()
+        headers: dict[str, str] = {}
+        for name, value in lines:
+            known = known_names.get(name.lower())
+            if known is None:
+                continue
+            text = value.decode("latin-1").strip(" \t")
+            if known in headers:
+                if known not in _LISTED:
+                    self._malformed(f"The header {known} stands twice; send it once.")
+                text = f"{headers[known]}, {text}"
+            headers[known] = text
+        return headers
 
     def _check_head(self, headers: dict[str, str]) -> None:
         version = self._version = self._parser.get_http_version()
@@ -309,20 +327,22 @@ class Reader:
         coding = headers.get("transfer-encoding")
         if coding is not None and (coding.lower() != "chunked" or version == "1.0"):
             self._malformed("The only transfer-encoding is chunked, and only in HTTP/1.1.")
-        self._check_host(version, headers.get("host"))
+        host = headers.get("host")
+        if host != self._host or not host:
+            self._check_host(version, host)
         connection = headers.get("connection")
         if connection is not None and connection not in _PLAIN_CONNECTION:
             self._drop_named(connection, headers)
-        if headers.get("expect", "100-continue").lower() != "100-continue":
+        if "expect" in headers and headers["expect"].lower() != "100-continue":
             self._malformed("The only thing to expect is 100-continue.", 417)
 
     def _check_host(self, version: str, host: str | None) -> None:
         if host is None:
             if version == "1.1":
                 self._malformed("The header host is missing; send it.")
-        elif host != self._host or not host:
-            if not _HOST.fullmatch(host):
-                self._malformed("The header host is malformed; send a name or an address, and a port.")
+        elif not _HOST.fullmatch(host):
+            self._malformed("The header host is malformed; send a name or an address, and a port.")
+        else:
             self._host = host
 
     def _drop_named(self, connection: str, headers: dict[str, str]) -> None:
@@ -348,20 +368,20 @@ class Reader:
         path, _, query = url.partition("?")
         return path, query
 
-    def _check_body(self, size: int) -> None:
-        if size <= self._limit:
-            return
+    def _body_too_large(self) -> NoReturn:
         if self._early is not None:
             raise Stop(self._early)
         self._stop(_too_large(self._limit))
 
-    def _add_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._settings.http_header_bytes:
+    def _check_size(self) -> None:
+        """Refuse a head, with the trailers, that is too large."""
+        if self._came <= self._head_max:
+            return
+        if len(self._url) + sum([len(name) + len(value) + 4 for name, value in self._lines]) > self._head_max:
             self._headers_too_large()
 
     def _headers_too_large(self) -> NoReturn:
-        limit = self._settings.http_header_bytes
+        limit = self._head_max
         self._stop(
             Refusal(
                 Kind.EXHAUSTED,
