@@ -248,6 +248,9 @@ class Edge:
                     self._readings.labels("same").inc()
                     return False
                 generation = await self._build(contracts, before)
+            except UnreachableError:  # the log has it that the server does not answer
+                self._readings.labels("unreachable").inc()
+                return False
             except (DescriptorError, PolicyError) as error:
                 self._readings.labels("refused").inc()
                 self._log_contracts("error", f"{error} The contracts before stay in force.")

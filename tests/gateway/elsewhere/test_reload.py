@@ -203,14 +203,28 @@ async def test_contracts_that_are_served_no_more_are_forgotten(behind, changing,
     assert max(references[:-1]) < 10 < references[-1]
 
 
-async def test_a_server_that_tells_other_contracts_is_asked_again(library):
+async def test_a_server_that_cannot_be_asked_again_changes_nothing(library):
+    async with stranger.library_server(library, reflect=True) as address:
+        opening = open_edge(address, "reflect")
+        edge = await opening.__aenter__()
+    again = await edge.edge.read_again()
+    reply = await edge.get("/v1/books/Emma")
+    metrics = (await edge.get("/metrics")).body.decode()
+    await opening.__aexit__(None, None, None)
+
+    assert not again
+    assert (reply.status, reply.json["reason"]) == (503, "UPSTREAM_UNAVAILABLE")
+    assert 'bedplate_contract_readings_total{result="unreachable"} 1.0' in metrics
+    assert edge.logged("contracts") == []
+
+
+async def test_a_server_that_tells_its_contracts_is_asked_again_and_again(library):
     async with (
         stranger.library_server(library, reflect=True) as address,
         open_edge(address, "reflect", every_s=0.02) as edge,
     ):
-        calls = edge.edge._parts.registry  # nothing is lost while it asks
-        for _ in range(20):
-            assert (await edge.get("/v1/books/Emma")).status == 200
-            await asyncio.sleep(0.01)
-        assert edge.edge._parts.registry is calls
+        async with asyncio.timeout(PATIENCE_S):
+            while 'result="same"} 2.0' not in (await edge.get("/metrics")).body.decode():
+                await asyncio.sleep(0.01)
+        assert (await edge.get("/v1/books/Emma")).status == 200
         assert edge.logged("contracts") == []

@@ -1,9 +1,12 @@
 """The way to the server behind, encrypted, and who the gateway is on it."""
 
+from functools import partial
+
 import pytest
 from grpc import ssl_server_credentials
 
-from bedplate.client.tls import Tls
+from bedplate.client.tls import Reloading, Tls
+from bedplate.gateway.elsewhere import upstream
 from bedplate.gateway.elsewhere.upstream import Target, UpstreamError
 from tests.gateway.elsewhere import stranger
 from tests.gateway.elsewhere.edge import open_edge
@@ -59,6 +62,23 @@ async def test_a_server_whose_certificate_others_signed_is_not_called(library, c
 
     assert (reply.status, ready.status) == (503, 503)
     assert library.calls == 0
+
+
+async def test_certificates_that_are_renewed_are_taken_up_without_a_restart(
+    library, contract, authority, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(upstream, "Reloading", partial(Reloading, look_every_s=0.0))
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(Authority(tmp_path, "old").certificate.read_bytes())
+    async with (
+        stranger.library_server(library, credentials=credentials(authority, mutual=False)) as address,
+        open_edge(address, contract, tls=Tls(ca=trusted)) as edge,
+    ):
+        before = await edge.get("/v1/books/Emma")
+        trusted.write_bytes(authority.certificate.read_bytes())
+        after = await edge.get("/v1/books/Emma")
+
+    assert (before.status, after.status) == (503, 200)
 
 
 def test_credentials_go_to_no_other_machine_in_plaintext_unless_that_is_meant():
