@@ -186,4 +186,4 @@ def pairs(query: str) -> list[tuple[str, str]]:
     found = [(name, text) for name, _, text in [part.partition("=") for part in parts if part]]
     if "%" not in query:
         return found
-    return [(unescape(name, controls=True), unescape(text, controls=True)) for name, text in found]
+    return [(unescape(name), unescape(text)) for name, text in found]

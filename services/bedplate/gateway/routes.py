@@ -34,7 +34,6 @@ _VERB = re.compile(rf":({_LITERAL})")
 _HTTP_METHOD = re.compile(r"\*|[A-Z][A-Z-]*")
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 _ESCAPED_SLASH = re.compile(r"(%2[Ff])")
 
 
@@ -152,6 +151,8 @@ def parse(text: str) -> Template:
         PolicyError: It is not of google.api.http's grammar. The text says where
             and why, and not which method has it.
     """
+    if text == "/":  # the grammar has no such template, and yet others take it: a server has a root
+        return Template(text, ("",), (), "")
     segments: list[str] = []
     variables: list[Variable] = []
     at = 0
@@ -184,7 +185,7 @@ def _mistake(segments: list[str], variables: list[Variable]) -> str:
     try:
         unescape("/".join(segments))
     except Refusal:
-        return "its escapes are no UTF-8 text, or have control characters"
+        return "its escapes are no UTF-8 text"
     steps = [f"{variable.path}." for variable in variables]
     for index, path in enumerate(steps):
         for other in steps[:index]:
@@ -319,23 +320,14 @@ def _keep_slashes(segment: str) -> str:
     return "".join(part if _ESCAPED_SLASH.fullmatch(part) else unescape(part) for part in parts)
 
 
-def unescape(text: str, *, controls: bool = False) -> str:
-    """The text with its percent escapes resolved, once.
-
-    Args:
-        text: As it was sent.
-        controls: Whether it may have control characters (U+0000 to U+001F and
-            U+007F): a value may, no path is meant to.
+def unescape(text: str) -> str:
+    """The text with its percent escapes resolved, once; control characters are data as any other.
 
     Raises:
-        Refusal: HTTP_MALFORMED: an escape is malformed, the bytes are no UTF-8,
-            or there is a control character.
+        Refusal: HTTP_MALFORMED: an escape is malformed, or the bytes are no UTF-8.
     """
     if "%" not in text:
         return text
-    if not controls and _CONTROL.search(text):
-        sentence = "The path has a control character; leave it out."
-        raise Refusal(Kind.INVALID, "HTTP_MALFORMED", sentence)
     if not _BAD_ESCAPE.search(text):
         try:
             return unquote_to_bytes(text).decode("utf-8")
