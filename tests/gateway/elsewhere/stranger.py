@@ -89,6 +89,11 @@ class Library:
             raise ValueError("password=hunter2 at /srv/library/store.py")
         if how == "DETAILS":
             await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, "It is lent.", _details())
+        if how == "STEP_UP":
+            info = error_details_pb2.ErrorInfo(
+                reason="STEP_UP_REQUIRED", domain="bedplate", metadata={"acr": "2"}
+            )
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "Show who you are again.", [info])
         if how == "VIOLATIONS":
             violation = error_details_pb2.BadRequest.FieldViolation(field="name", description="Too long.")
             bad = error_details_pb2.BadRequest(field_violations=[violation])

@@ -82,6 +82,21 @@ async def test_the_type_of_every_problem_is_a_page_that_there_is(edge, how):
     assert kind == "about:blank" or (await edge.get(kind)).status == 200
 
 
+@pytest.mark.parametrize(
+    ("how", "reasons"),
+    [("UNAUTHENTICATED", ["UNAUTHENTICATED", "ADDRESS_LIMITED"]), ("STEP_UP", ["STEP_UP_REQUIRED"] * 2)],
+)
+async def test_only_callers_whom_the_server_does_not_know_use_their_address_budget_up(
+    behind, contract, how, reasons
+):
+    async with open_edge(behind, contract, address_rate=0.001, address_burst=5) as edge:
+        replies = [await edge.get(f"/v1/fail/{how}") for _ in range(2)]
+
+    assert [reply.json["reason"] for reply in replies] == reasons
+    assert replies[0].status == 401
+    assert replies[0]["www-authenticate"].startswith("Bearer")
+
+
 async def test_an_answer_that_is_none_of_the_contracts_is_the_servers_fault(edge, library):
     library.raw = b"\x0a\xff"
 

@@ -62,7 +62,7 @@ class Answers:
         self._log = log
         self._repeatable = policy.idempotency in (Idempotency.READ_ONLY, Idempotency.NATURAL)
 
-    def of(self, error: grpc.aio.AioRpcError, call: Call, request: Message) -> Exception:
+    def of(self, error: grpc.aio.AioRpcError, call: Call, request: Message) -> Failure | Refusal:
         """What to raise for an error."""
         code, said = error.code().name, error.details() or ""
         status = self._details(error)

@@ -49,6 +49,9 @@ from bedplate.pipeline.stages import (
 from bedplate.policy.layers import Layer
 from bedplate.telemetry.recorder import Recorder, Telemetry
 
+# Refusals of UNAUTHENTICATED whose callers have shown a key that is valid.
+_KNOWN_CALLERS = frozenset({"STEP_UP_REQUIRED", "AUDIENCE_WRONG"})
+
 # Rounds of a call that a server refuses before it starts because it stops; how
 # long to wait between them where it does not say, and at most. Seconds.
 ROUNDS_MAX = 20
@@ -180,14 +183,15 @@ class _Caller:
         except DecodeError:
             raise garbled() from None
 
-    def _ended(self, error: grpc.aio.AioRpcError, call: Call, request: Message) -> Exception:
+    def _ended(self, error: grpc.aio.AioRpcError, call: Call, request: Message) -> Failure | Refusal:
         _hand_on(error.initial_metadata(), call)
-        if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        ended = self._answers.of(error, call, request)
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED and ended.reason not in _KNOWN_CALLERS:
             self._failed(call.peer)  # the server behind sees one address for all callers
-        return self._answers.of(error, call, request)
+        return ended
 
 
-async def _wait_or_raise(ended: Exception, left: int) -> None:
+async def _wait_or_raise(ended: Failure | Refusal, left: int) -> None:
     """Raise what a call ended with, unless the server refused it because it stops: another will take it."""
     if left == 1 or not isinstance(ended, Failure) or ended.reason != "DRAINING":
         raise ended
