@@ -98,10 +98,12 @@ class Run:
             self._saved[key] = answer.get(name) if kind == "header" else str(_at(load(answer.body), name))
 
     def _wants(self, wants: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            key: expand(value, self._saved) if isinstance(value, str) and "${" in value else value
-            for key, value in wants.items()
-        }
+        return {key: self._expanded(value) for key, value in wants.items()}
+
+    def _expanded(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._expanded(each) for key, each in value.items()}
+        return expand(value, self._saved) if isinstance(value, str) and "${" in value else value
 
 
 def _at(document: Any, path: str) -> Any:
