@@ -3,6 +3,7 @@
 Built once, into build/conformance; needs Go, and the network the first time.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -42,6 +43,13 @@ def program() -> Path:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         raise NoPeerError("no go was found on the path; install Go 1.26 or newer")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / "lock", "w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(go)
+
+
+def _build(go: str) -> Path:
     source, made, bin_ = HERE / "go", BUILD / "go", BUILD / "bin"
     built = bin_ / "conformance"
     inputs = [*source.iterdir(), *(ROOT / proto for proto in _PROTOS)]
