@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal
 from bedplate.gateway.beside import inflate, patch
 from bedplate.gateway.beside import lenient as lenient_feature
@@ -95,6 +96,21 @@ def test_a_number_that_a_closed_enum_cannot_hold_is_refused():
         shirts.decode(request(body={"size": 2}))
 
     assert [v.rule for v in caught.value.violations] == ["json.enum"]
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+def test_a_list_in_the_path_is_for_lenient_methods(lenient):
+    binding = Binding("GET", "/v1/{many_int32}", "", "")
+
+    def make() -> Endpoint:
+        features = (lenient_feature.compile,)
+        return Endpoint(method_of(lenient=lenient), binding, parse(binding.path), features)
+
+    if lenient:
+        assert list(make().decode(request("1,2")).many_int32) == [1, 2]
+    else:
+        with pytest.raises(PolicyError, match="many_int32 must be a single"):
+            make()
 
 
 def patch_of(*, lenient: bool) -> Endpoint:
