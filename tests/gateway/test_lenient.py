@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import shutil
 from functools import cache
 from typing import Any
@@ -154,7 +155,7 @@ def test_the_mask_of_a_change_that_was_compressed_is_of_what_was_in_it():
 
 @pytest.mark.soak
 def test_what_is_kept_is_what_grpc_gateway_answers():
-    if shutil.which("go") is None:
+    if shutil.which("go") is None and "CI" not in os.environ:
         pytest.skip("there is no Go to build grpc-gateway's side with")
 
     assert written(answers(build())) == ANSWERS.read_text("utf-8")
