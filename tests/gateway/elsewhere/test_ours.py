@@ -24,7 +24,7 @@ async def behind():
 
 @pytest.fixture
 async def ledger(behind):
-    async with open_edge(behind.grpc_address, SHIPPED, load_shedding=False) as opened:
+    async with open_edge(behind.grpc_address, SHIPPED) as opened:
         yield opened
 
 
@@ -101,7 +101,7 @@ async def test_no_call_fails_when_one_of_two_servers_stops(ledger):
     async with serve([LEDGER], load_shedding=False) as stays:
         async with serve([LEDGER], load_shedding=False) as goes:
             target = f"ipv4:{stays.grpc_address},{goes.grpc_address}"
-            edge = open_edge(target, SHIPPED, load_shedding=False)
+            edge = open_edge(target, SHIPPED)
             opened = await edge.__aenter__()
             callers = [asyncio.create_task(hammer(opened)) for _ in range(CALLERS)]
             async with asyncio.timeout(PATIENCE_S):
