@@ -160,6 +160,23 @@ async def test_a_call_that_runs_ends_as_it_began(behind, changing, library):
     assert reply.json["name"] == "a"
 
 
+async def test_a_stream_that_runs_goes_on(behind, changing, library):
+    async with open_edge(behind, changing) as edge, Wire(edge.edge.http_address) as wire:
+        await wire.send(
+            b"GET /v1/books:watch?count=3 HTTP/1.1\r\nhost: test\r\naccept: application/x-ndjson\r\n"
+            b"connection: close\r\n\r\n"
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            await library.waiting.wait()
+        changing.write_bytes(moved(NEW))
+        assert await edge.edge.read_again()
+        library.answer.set()
+        whole = (await wire.rest()).decode()
+
+    assert [f"book {number}" in whole for number in range(3)] == [True] * 3
+    assert whole.endswith("0\r\n\r\n")
+
+
 async def test_a_request_whose_body_still_comes_in_finds_its_way_though_the_line_is_another(behind, changing):
     body = b'{"name": "Emma"}'
     async with open_edge(behind, changing) as edge, Wire(edge.edge.http_address) as wire:

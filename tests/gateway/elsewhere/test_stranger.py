@@ -101,7 +101,10 @@ async def test_a_credential_that_no_metadata_can_hold_is_refused(edge):
     assert reply.json["reason"] == "HTTP_MALFORMED"
 
 
-@pytest.mark.parametrize(("asked", "low", "high"), [({}, 20.0, 30.0), ({"x_server_timeout": "9"}, 4.0, 9.0)])
+@pytest.mark.parametrize(
+    ("asked", "low", "high"),
+    [({}, 20.0, 30.0), ({"x_server_timeout": "9"}, 4.0, 9.0), ({"grpc_timeout": "9H"}, 290.0, 300.0)],
+)
 async def test_the_server_has_the_callers_time_less_what_the_way_back_takes(edge, asked, low, high):
     reply = await edge.get("/v1/seen", **asked)
 
