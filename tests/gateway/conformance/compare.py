@@ -220,5 +220,7 @@ def _house(answer: Answer) -> Iterator[str]:
         return
     if answer.get("x-content-type-options") != "nosniff":
         yield "the answer lets browsers guess at its type"
+    if "frame-ancestors 'none'" not in answer.get("content-security-policy"):
+        yield "the answer may be shown within other pages"
     if answer.status >= 400 and answer.get("content-type") != PROBLEM:
         yield f"a failure is told as {answer.get('content-type')!r}"

@@ -13,12 +13,17 @@ from tests.gateway.conformance.compare import differences, equal, holds
 from tests.gateway.conformance.run import Run, Target, request_bytes
 from tests.gateway.conformance.wire import Answer, Connection, WireError
 
-HEADERS = [("date", "x"), ("x-content-type-options", "nosniff"), ("content-type", "application/json")]
+HEADERS = [
+    ("date", "x"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "frame-ancestors 'none'"),
+    ("content-type", "application/json"),
+]
 REQUEST = contract.message("RouteRequest")(a="x")
 
 
 def answer(body, *, status=200, headers=(), kind="application/json"):
-    given = [*HEADERS[:2], ("content-type", kind), *headers]
+    given = [*HEADERS[:3], ("content-type", kind), *headers]
     return Answer(status, given, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
@@ -95,6 +100,7 @@ FAILS = [
     (answer(b"", headers=[("etag", "1"), ("etag", "2")]), {"status": 200}),
     (Answer(200, [("date", "x")]), {"status": 200}),
     (Answer(200, HEADERS[1:]), {"status": 200}),
+    (Answer(200, HEADERS[:2]), {"status": 200}),
     (answer(b""), {"status": 200, "continues": True}),
 ]
 
@@ -191,7 +197,10 @@ def server(*answers, close=True):
         listener.close()
 
 
-HEAD = b"HTTP/1.1 200 OK\r\ndate: x\r\nx-content-type-options: nosniff\r\n"
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ndate: x\r\nx-content-type-options: nosniff\r\n"
+    b"content-security-policy: frame-ancestors 'none'\r\n"
+)
 
 
 def run(data, close=True, **wants):
