@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from bedplate.contract.policy import Auth, Idempotency, MethodPolicy
-from bedplate.contract.promises import CacheScope, Criticality, RateScope
+from bedplate.contract.policy import Auth, Idempotency, MethodPolicy, Visibility
+from bedplate.contract.promises import CacheScope, Cors, Criticality, RateScope
 from bedplate.lint.breaking.change import Change, Pair, listed
 
 # From the least that a caller may rely on to the most.
@@ -174,6 +174,40 @@ def _cache(old: MethodPolicy, new: MethodPolicy) -> _Told:
         yield "BB402", "cache", f"is cached {now_s:g} s and was {was_s:g} s: the service gets more calls"
 
 
+def _http(old: MethodPolicy, new: MethodPolicy) -> _Told:
+    was, now = old.http, new.http
+    if old.visibility is Visibility.INTERNAL:
+        return
+    if was.lenient and not now.lenient:
+        yield (
+            "BB334",
+            "http",
+            "was LENIENT and is STRICT: requests are refused that were taken; see first in its metrics how "
+            "many those are",
+        )
+    changed = {
+        name
+        for name in ("unset_fields", "enum_numbers", "proto_names")
+        if getattr(was, name) != getattr(now, name)
+    }
+    if changed:
+        yield "BB335", "http", f"writes its answers otherwise than before: {listed(changed)} changed"
+    if was.created != now.created:
+        before, after = (f"201 and {path}" if path else "200" for path in (was.created, now.created))
+        yield "BB336", "http", f"answers {after} to what it made, and answered {before}"
+    yield from _origins(was.cors, now.cors)
+
+
+def _origins(old: Cors | None, new: Cors | None) -> _Told:
+    if old is None:
+        return
+    lost = old.origins - new.origins if new else old.origins
+    if lost and not (new and "*" in new.origins and not old.credentials):
+        yield "BB337", "http", f"may not be called any more by pages of {listed(lost)}"
+    elif old.credentials and not (new and new.credentials):
+        yield "BB337", "http", "is called by pages without their users' cookies"
+
+
 def _goals(old: MethodPolicy, new: MethodPolicy) -> _Told:
     one, other = old.slo, new.slo
     if one is not None:
@@ -205,6 +239,7 @@ _COMPARED: tuple[Callable[[MethodPolicy, MethodPolicy], _Told], ...] = (
     _load,
     _rollout,
     _cache,
+    _http,
     _goals,
     _end,
 )

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from bedplate.contract.policy import PolicyError
+from bedplate.gateway.beside.conditional import ETAG
+from bedplate.gateway.beside.created import locator
 from bedplate.gateway.routes import Binding, Route, Routes, parse
 from bedplate.gateway.text_value import is_free, takes_text
 from bedplate.lint.contract import Contract, Method
@@ -121,6 +123,35 @@ def routes_differ(contract: Contract, limits: Limits) -> Iterator[Found]:
                 routes.add(Route(binding.http_method, template, method.name, None))
             except PolicyError as error:
                 yield Found(method.descriptor.full_name, str(error), _HTTP)
+
+
+@method_rule("BP309")
+def created_is_told(method: Method) -> Iterator[Found]:
+    """A place that the response cannot tell, or that nobody finds anything at."""
+    path = method.options.http.created
+    if not path:
+        return
+    try:
+        locator(path, method.descriptor.output_type, f"{method.name}: http.created {path!r}")
+    except PolicyError as error:
+        yield Found(method.descriptor.full_name, str(error), "http")
+        return
+    for binding in method.http:
+        if binding.http_method in ("GET", "HEAD"):
+            yield in_method(
+                method, f"creates, and is reached by {binding.http_method} {binding.path}; write post", "http"
+            )
+
+
+@method_rule("BP310")
+def etag_is_text(method: Method) -> Iterator[Found]:
+    """An etag is compared letter by letter, and goes into a header."""
+    if not method.visible or not method.http:
+        return
+    for message in (method.descriptor.input_type, method.descriptor.output_type):
+        for path, field in below(message):
+            if field.name == ETAG and (field.type != field.TYPE_STRING or field.is_repeated):
+                yield in_method(method, f"has {path}, which must be a string to be an etag; change its type")
 
 
 def _mistakes(method: Method, binding: Binding) -> Iterator[str]:
