@@ -7,6 +7,8 @@ to take its response, and for a closed connection to be gone. The door looks at
 
 import asyncio
 import math
+import socket
+import struct
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 # many bytes at most: closing at once would reset the connection, and the
 # caller would never see the answer.
 LINGER_S = 5.0
+LINGER_LATE_S = 1.0  # who was refused for its slowness had its time
 LINGER_MAX_BYTES = 64 * 1024 * 1024
 # A request that has begun to arrive when the process stops may be in by then.
 DRAIN_S = 1.0
@@ -29,6 +32,7 @@ DRAIN_S = 1.0
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 } | {499: b"HTTP/1.1 499 Client Closed Request\r\n"}
+_NO_LINGER = struct.pack("ii", 1, 0)  # struct linger: on, no seconds
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = b"connection: close\r\n\r\n"
 
@@ -47,6 +51,7 @@ class HttpConnection(asyncio.Protocol):
         self._draining = False
         self._stuck_due = 0.0  # when the caller must have taken what was sent; 0: it does
         self._closed_due = 0.0  # when the connection must be gone; 0: it is open
+        self._linger_s = LINGER_S
         self._dropped = 0
         self._taken: asyncio.Event | None = None  # set when the caller has caught up, where somebody waits
 
@@ -112,7 +117,7 @@ class HttpConnection(asyncio.Protocol):
         if reader is None or transport is None:
             return
         if 0 < self._closed_due < now or 0 < self._stuck_due < now:
-            transport.abort()
+            _reset(transport)
         elif 0 < reader.due < now and not self._closed_due:
             if reader.state is State.IDLE:
                 self._close(linger=False)
@@ -120,6 +125,7 @@ class HttpConnection(asyncio.Protocol):
             try:
                 reader.late()
             except Stop as stop:
+                self._linger_s = LINGER_LATE_S
                 self._end(reader, stop.response)
             if self._running is None:
                 self._next()
@@ -277,7 +283,7 @@ class HttpConnection(asyncio.Protocol):
             return
         # A response that is still on its way has as long as one on an open connection.
         unsent = transport.get_write_buffer_size() > 0
-        self._closed_due = time.monotonic() + (self._door.settings.http_body_s if unsent else LINGER_S)
+        self._closed_due = time.monotonic() + (self._door.settings.http_body_s if unsent else self._linger_s)
         if linger:
             if transport.can_write_eof():
                 transport.write_eof()
@@ -324,6 +330,17 @@ class Pieces:
         """Tell the caller that something is missing: the connection breaks off."""
         self._cut = True
         self._connection.abort()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Cut a connection whose caller does not take what is sent.
+
+    Closed in any other way, the kernel would go on sending for as long as the caller likes.
+    """
+    found = transport.get_extra_info("socket")
+    if found is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 def last_words(response: Response, more: bytes) -> bytes:
