@@ -46,8 +46,15 @@ def compile(endpoint: Endpoint) -> Feature | None:
         if request.body and request.headers.get("content-type") != JSON:
             _check_content_type(request, types)
 
+    def check_answer(request: Request) -> None:
+        accept = request.headers.get("accept")
+        if accept is not None and accept not in _USUAL:
+            check_accept(accept, (JSON,))
+
     # A stream has forms of its own to choose from, and raw data any type.
     own = endpoint.method.server_streaming or is_raw(endpoint)
+    if takes_raw(endpoint):
+        return Feature("negotiate", body=None if own else check_answer, failed=tell)
     return Feature("negotiate", body=check_body if own else check, failed=tell)
 
 
@@ -57,6 +64,13 @@ _USUAL = frozenset({JSON, "*/*", "application/json, */*", "application/json, tex
 def is_raw(endpoint: Endpoint) -> bool:
     """Whether the answers are raw data, `google.api.HttpBody`."""
     return body_type(endpoint.method.descriptor.output_type, endpoint.binding.response_body) == RAW
+
+
+def takes_raw(endpoint: Endpoint) -> bool:
+    """Whether the body of requests is raw data; grpc-gateway takes JSON there, and so do lenient methods."""
+    binding = endpoint.binding
+    raw = bool(binding.body) and body_type(endpoint.method.descriptor.input_type, binding.body) == RAW
+    return raw and not endpoint.method.policy.http.lenient
 
 
 def body_type(descriptor: Descriptor, selected: str) -> str:

@@ -12,7 +12,9 @@ from bedplate.gateway.beside import (
     negotiate,
     patch,
     prefer,
+    raw,
     streams,
+    view,
 )
 from bedplate.gateway.endpoint import CompileFeature
 from bedplate.settings import Settings
@@ -20,6 +22,8 @@ from bedplate.settings import Settings
 FEATURES: tuple[CompileFeature, ...] = (
     # Take another plan, before others look at it.
     lenient.compile,
+    raw.compile,
+    view.compile,
     # Read what came in.
     negotiate.compile,
     inflate.compile,

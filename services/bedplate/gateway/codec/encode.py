@@ -51,11 +51,14 @@ class Options:
             written with their default value when they are not set.
         enum_numbers: Enum values are numbers, not names.
         proto_names: Fields are named as the contract names them.
+        nulls: Fields that have presence and are not set are null, unless they
+            are in a oneof; what Go's protojson calls unpopulated.
     """
 
     unset: bool = False
     enum_numbers: bool = False
     proto_names: bool = False
+    nulls: bool = False
 
 
 PLAIN = Options()
@@ -159,7 +162,10 @@ class _Source:
         key = name if self._options.proto_names else field.json_name
         write = f"out[{key!r}] = {self.field(field, mask).format('value')}"
         if field.has_presence:
-            return [f" if has(message, {name!r}):", f"  value = {read}", f"  {write}"]
+            lines = [f" if has(message, {name!r}):", f"  value = {read}", f"  {write}"]
+            if self._options.nulls and field.containing_oneof is None:
+                lines += [" else:", f"  out[{key!r}] = None"]
+            return lines
         if self._options.unset:
             return [f" value = {read}", f" {write}"]
         zero = field.cpp_type in _FLOATS and not field.is_repeated

@@ -1,0 +1,153 @@
+"""How an answer is written, by parameters: `fields`, `pretty`, `unset_fields`, `enum_numbers`, `proto_names`.
+
+They apply to what the call answered, wherever that came from, and never to
+failures. The contract says what holds without them (`http` of the policy).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from google.protobuf.message import Message
+
+from bedplate.errors import Violation
+from bedplate.gateway.beside.negotiate import is_raw
+from bedplate.gateway.codec.encode import PLAIN, Options, encoder, field_encoder
+from bedplate.gateway.codec.mask import STEPS_MAX, TEXT_MAX
+from bedplate.gateway.codec.text import Unfit, refusal
+from bedplate.gateway.endpoint import Endpoint, Feature
+from bedplate.gateway.exchange import Request
+
+Take = Callable[[Request, str], None]
+
+_NOTE = "view"
+_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+_BOOLEANS = {"": True, "true": True, "1": True, "false": False, "0": False}
+
+# Other spellings of the same: Google's, and those of callers who write all names so.
+_ALIASES = {
+    "pretty": ("pretty", "prettyPrint"),
+    "unset_fields": ("unset_fields", "unsetFields"),
+    "enum_numbers": ("enum_numbers", "enumNumbers"),
+    "proto_names": ("proto_names", "protoNames"),
+}
+_PIECE = re.compile(r"`[^`]*`?|[(),]|\s+|[^`(),\s]+")
+
+
+def compile(endpoint: Endpoint) -> Feature | None:
+    """For all answers but raw data; what the policy says is put in place of the usual."""
+    if is_raw(endpoint):
+        return None
+    http = endpoint.method.policy.http
+    usual = Options(http.unset_fields, http.enum_numbers, http.proto_names, nulls=http.lenient)
+    if usual != PLAIN:
+        endpoint.plan.encode = _writer(endpoint, usual, "", pretty=False)
+
+    def apply(request: Request) -> None:
+        asked = request.notes[_NOTE]
+        options = replace(usual, **_options(asked))
+        request.encode = _writer(
+            endpoint, options, asked.get("fields", ""), pretty=asked.get("pretty", False)
+        )
+
+    takes: dict[str, Take] = {"fields": _take_fields(apply)}
+    for name, spellings in _ALIASES.items():
+        takes |= dict.fromkeys(spellings, _take_switch(name, apply))
+    return Feature("view", parameters=takes)
+
+
+def _options(asked: dict[str, Any]) -> dict[str, bool]:
+    names = {"unset_fields": "unset", "enum_numbers": "enum_numbers", "proto_names": "proto_names"}
+    return {option: asked[name] for name, option in names.items() if name in asked}
+
+
+def _take_switch(name: str, apply: Callable[[Request], None]) -> Take:
+    def take(request: Request, text: str) -> None:
+        value = _BOOLEANS.get(text)
+        if value is None:
+            raise refusal([Violation(name, "Send true or false.", "http.view")])
+        _note(request, name, value)
+        apply(request)
+
+    return take
+
+
+def _take_fields(apply: Callable[[Request], None]) -> Take:
+    def take(request: Request, text: str) -> None:
+        try:
+            _note(request, "fields", spread(text) if "(" in text or ")" in text else text)
+            apply(request)
+        except Unfit as unfit:
+            named = [(f"{v.field}: " if v.field else "") + v.sentence for v in unfit.violations]
+            raise refusal([Violation("fields", sentence, "http.view") for sentence in named]) from None
+
+    return take
+
+
+def _note(request: Request, name: str, value: Any) -> None:
+    asked = request.notes.get(_NOTE)
+    if asked is None:
+        asked = {}
+        request.note(_NOTE, asked)
+    if name in asked:
+        raise refusal([Violation(name, "The parameter stands twice; send it once.", "http.twice")])
+    asked[name] = value
+
+
+def spread(text: str) -> str:
+    """Paths without parentheses: `id,items(id,owner(name))` is `id,items.id,items.owner.name`.
+
+    Raises:
+        Unfit: A parenthesis has no other, or nothing before it or in it; or it is too long.
+    """
+    paths: list[str] = []
+    above = [""]
+    path, closed, size = "", False, 0
+    for piece in [*_PIECE.findall(text), ","]:
+        if piece.isspace():
+            path += piece if path else ""
+            continue
+        if piece not in ("(", ")", ","):
+            if closed:
+                raise Unfit("Send a comma behind a closing parenthesis.")
+            path += piece
+            continue
+        path = path.rstrip()
+        if piece == "(":
+            if not path or closed or len(above) > STEPS_MAX:
+                raise Unfit("Send the name of a field before each opening parenthesis, such as items(id).")
+            above.append(f"{above[-1]}{path}.")
+        elif not closed:
+            if not path:
+                raise Unfit("Send names of fields with commas between them.")
+            paths.append(above[-1] + path)
+            size += len(paths[-1]) + 1
+        if size > TEXT_MAX:
+            raise Unfit(f"Send at most {TEXT_MAX} characters.")
+        path, closed = "", piece == ")"
+        if closed:
+            above.pop()
+        if not above:
+            raise Unfit("Send an opening parenthesis for each closing one.")
+    if len(above) > 1:
+        raise Unfit("Send a closing parenthesis for each opening one.")
+    return ",".join(paths)
+
+
+def _writer(endpoint: Endpoint, options: Options, mask: str, *, pretty: bool) -> Callable[[Message], bytes]:
+    """Raises Unfit: the mask names what is no field of the answer."""
+    descriptor, name = endpoint.method.descriptor.output_type, endpoint.binding.response_body
+    style = _PRETTY if pretty else 0
+    if not name:
+        whole = encoder(descriptor, options, mask)
+        return lambda message: orjson.dumps(whole(message), option=style)
+    field = descriptor.fields_by_name[name]
+    part = field_encoder(field, options, mask)
+
+    def write(message: Message) -> bytes:
+        unset = field.has_presence and not message.HasField(name)
+        return orjson.dumps(None if unset else part(getattr(message, name)), option=style)
+
+    return write
