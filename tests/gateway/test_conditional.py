@@ -4,7 +4,7 @@ import pytest
 
 from bedplate.gateway.beside import tags
 from bedplate.gateway.beside.conditional import etag_place
-from tests.gateway.library import FILE, message
+from tests.gateway.library import SERVICE
 from tests.gateway.wire import Wire, call
 
 BOOK = "/v1/books/moby"
@@ -212,6 +212,7 @@ async def test_if_match_keeps_the_rule_of_a_oneof(library):
         ("POST", "/v1/books:search", b"{}", "if_match"),
         ("DELETE", "/v1/notes/a", None, "if_none_match"),
         ("PUT", BOOK, b"{}", "if_none_match"),
+        ("POST", "/v1/books?request_id=a", b"{}", "if_match"),
     ],
 )
 async def test_a_call_that_cannot_keep_a_condition_refuses_it(library, http_method, target, body, header):
@@ -290,15 +291,15 @@ async def test_a_write_tells_the_tag_of_what_it_left(library):
 
 def test_the_etag_of_a_request_is_found_where_its_body_may_hold_it():
     places = {
-        ("BookRequest", ""): ("etag",),
-        ("PutBookRequest", "book"): ("book", "etag"),
-        ("PutBookRequest", "*"): ("book", "etag"),
-        ("LendRequest", "*"): ("etag",),
-        ("ListBooksRequest", ""): (),
-        ("UpdateBookRequest", "update_mask"): (),
+        ("DeleteBook", ""): ("etag",),
+        ("PutBook", "book"): ("book", "etag"),
+        ("PutBook", "*"): ("book", "etag"),
+        ("LendBook", "*"): ("etag",),
+        ("ListBooks", ""): (),
+        ("UpdateBook", "update_mask"): (),
+        ("CreateBook", "book"): (),
     }
 
-    found = {(name, body): etag_place(FILE.message_types_by_name[name], body) for name, body in places}
+    found = {(name, body): etag_place(SERVICE.methods_by_name[name], body) for name, body in places}
 
     assert found == places
-    assert message("Book").etag == ""

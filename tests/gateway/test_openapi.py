@@ -20,6 +20,7 @@ from bedplate.gateway.problem import problem
 from bedplate.ledger.v1 import ledger_pb2
 from bedplate.pipeline.failure import Failure, make_status
 from bedplate.rates.v1 import rates_pb2
+from tests.gateway import library
 from tests.gateway.everything import EVERYTHING, Everything
 from tests.protos import add_file, field
 
@@ -349,3 +350,24 @@ def test_the_viewer_is_the_one_that_its_readme_names():
     assert hashlib.sha256((folder / "rapidoc-min.js").read_bytes()).hexdigest() in readme
     assert "RapiDoc 9.3.8" in readme
     assert "rapidoc-9.3.8.js" in (folder / "reference.html").read_text()
+
+
+def test_headers_and_the_answers_that_they_lead_to_are_in_it():
+    paths = document(library.SERVICE.methods)["paths"]
+    book = paths["/v1/books/{book_id}"]
+
+    def headers(operation):
+        return {one["name"] for one in operation["parameters"] if one["in"] == "header"}
+
+    assert headers(book["get"]) == {"If-None-Match"}
+    assert headers(book["put"]) == headers(book["delete"]) == {"If-Match", "Prefer"}
+    assert headers(paths["/v1/books"]["post"]) == {"Idempotency-Key", "If-None-Match", "Prefer"}
+    assert headers(paths["/v1/notes"]["post"]) == {"Prefer"}
+    assert set(book["get"]["responses"]["200"]["headers"]) == {"ETag"}
+    assert "304" in book["get"]["responses"]
+    assert "`ETAG_MISMATCH`" in book["put"]["responses"]["412"]["description"]
+    made = paths["/v1/books"]["post"]["responses"]
+    assert set(made["201"]["headers"]) == {"ETag", "Idempotent-Replayed", "Location"}
+    assert made["200"]["content"] == made["201"]["content"]
+    assert set(paths["/v1/books"]["get"]["responses"]["200"]["headers"]) == {"ETag", "Link"}
+    assert "PRECONDITION_FAILED" not in str(paths["/v1/books:search"]["post"])

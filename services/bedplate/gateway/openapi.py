@@ -12,6 +12,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from bedplate.contract.policy import MethodPolicy, Visibility, resolve
+from bedplate.gateway import openapi_headers
 from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
@@ -147,14 +148,21 @@ class _Writer:
         parameters = [
             *self._path_parameters(method.input_type, template, names),
             *self._query_parameters(method.input_type, binding, from_path),
+            *openapi_headers.parameters(method, policy, binding),
         ]
         if parameters:
             operation["parameters"] = parameters
         if binding.body:
             operation["requestBody"] = self._body(method.input_type, binding, from_path)
         operation["responses"] = {
-            "200": self._answer(method.output_type, binding),
-            **failures(method, policy, self._docs, has_body=bool(binding.body)),
+            **openapi_headers.answers(method, policy, binding, self._answer(method.output_type, binding)),
+            **failures(
+                method,
+                policy,
+                self._docs,
+                has_body=bool(binding.body),
+                without=openapi_headers.not_met(method, binding),
+            ),
         }
         auth = policy.auth
         scopes = sorted(auth.all_scopes | auth.any_scopes) if auth else []

@@ -102,15 +102,23 @@ PROBLEM: dict[str, Any] = {
 
 
 def failures(
-    method: MethodDescriptor, policy: MethodPolicy, docs: Mapping[str, str], *, has_body: bool
+    method: MethodDescriptor,
+    policy: MethodPolicy,
+    docs: Mapping[str, str],
+    *,
+    has_body: bool,
+    without: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """The problem responses of an operation, by HTTP status: each lists its reasons and what to do.
 
-    Of the service's reasons those that the method's comment names; all of
-    them where there is no comment.
+    Of the platform's reasons those that it can meet, `without` those named. Of
+    the service's reasons those that the method's comment names; all of them
+    where there is no comment.
     """
     by_status: dict[int, list[Reason]] = {}
     for reason in _reasons(method, policy, docs, has_body=has_body):
+        if reason.domain == "bedplate" and reason.name in without:
+            continue
         by_status.setdefault(http_status(reason.code, reason.name, reason.domain), []).append(reason)
     return {
         str(status): {

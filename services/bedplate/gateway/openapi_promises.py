@@ -8,7 +8,18 @@ from bedplate.contract.policy import MethodPolicy
 from bedplate.policy.explain import explain_policy
 
 # Options beside those that have a form of their own below; as in policy.proto.
-_AS_THEY_ARE = ("rate", "concurrency", "cache", "slo", "audit", "deprecation", "replay", "rollout", "hedge")
+_AS_THEY_ARE = (
+    "rate",
+    "concurrency",
+    "cache",
+    "slo",
+    "audit",
+    "deprecation",
+    "replay",
+    "rollout",
+    "hedge",
+    "http",
+)
 # What a caller cannot see, or sees elsewhere on the page.
 _LEFT_OUT = ("visibility", "calls", "limits", "concurrency")
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal, Violation
@@ -44,7 +44,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     read_etag = _reader(endpoint.method.descriptor.output_type, endpoint.binding.response_body)
     if endpoint.binding.http_method in _READS:
         return Feature("conditional", reply=_read_reply(read_etag))
-    creates = endpoint.method.descriptor.name.startswith("Create")
+    creates = is_create(endpoint.method.descriptor)
     return Feature(
         "conditional",
         fill=_write_fill(endpoint, creates=creates),
@@ -53,8 +53,16 @@ def compile(endpoint: Endpoint) -> Feature | None:
     )
 
 
-def etag_place(request: Descriptor, body: str) -> tuple[str, ...]:
+def is_create(method: MethodDescriptor) -> bool:
+    """Whether a method makes what was not there (AIP-133)."""
+    return bool(method.name.startswith("Create"))
+
+
+def etag_place(method: MethodDescriptor, body: str) -> tuple[str, ...]:
     """The steps to the field that a write takes as the etag of what it changes; empty: it takes none."""
+    request = method.input_type
+    if is_create(method):
+        return ()  # what is made has no etag before
     if _is_etag(request.fields_by_name.get(ETAG)):
         return (ETAG,)
     fields = list(request.fields) if body in ("", "*") else [request.fields_by_name[body]]
@@ -160,7 +168,7 @@ def _write_reply(read_etag: Callable[[Any], str]) -> Callable[[Request, Response
 
 def _write_fill(endpoint: Endpoint, *, creates: bool) -> Callable[[Request, Message], None]:
     request_type = endpoint.method.descriptor.input_type
-    place = etag_place(request_type, endpoint.binding.body)
+    place = etag_place(endpoint.method.descriptor, endpoint.binding.body)
     may_miss = "allow_missing" in request_type.fields_by_name
     any_one = may_miss or endpoint.binding.http_method in _NEED_ONE
 

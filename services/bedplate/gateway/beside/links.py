@@ -2,10 +2,11 @@
 
 from urllib.parse import quote, unquote_plus
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.routes import Binding
 
 _TOKEN = "page_token"  # noqa: S105 - a field's name
 _NEXT = "next_page_token"
@@ -17,18 +18,22 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 def compile(endpoint: Endpoint) -> Feature | None:
     """Name the next page; None for what is no list that a GET reads page by page."""
-    method = endpoint.method
+    method = endpoint.method.descriptor
     names = {variable.path for variable in endpoint.template.variables}
-    if (
-        endpoint.binding.http_method != "GET"
-        or method.server_streaming
-        or _TOKEN in names
-        or not _is_text(method.descriptor.input_type, _TOKEN)
-        or not _is_text(method.descriptor.output_type, _NEXT)
-    ):
+    if _TOKEN in names or not has_pages(method, endpoint.binding):
         return None
-    token = method.descriptor.input_type.fields_by_name[_TOKEN]
+    token = method.input_type.fields_by_name[_TOKEN]
     return Feature("links", reply=_Links(frozenset({token.name, token.json_name})).reply)
+
+
+def has_pages(method: MethodDescriptor, binding: Binding) -> bool:
+    """Whether a binding reads a list page by page."""
+    return (
+        binding.http_method == "GET"
+        and not method.server_streaming
+        and _is_text(method.input_type, _TOKEN)
+        and _is_text(method.output_type, _NEXT)
+    )
 
 
 def _is_text(descriptor: Descriptor, name: str) -> bool:
