@@ -97,6 +97,7 @@ def test_codec_and_json_format_agree_on_random_messages_of_random_types_in_pools
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_codec_and_json_format_agree_on_a_hundred_thousand_random_messages():
     for seed in range(1_000, 2_000):
         agree(seed, messages_of_each=20)

@@ -12,7 +12,7 @@ from bedplate.gateway.codec.decode import decode_into, decode_message, decoder, 
 from bedplate.gateway.codec.encode import encode_message
 from bedplate.gateway.codec.leaf import VALUE_DEPTH_MAX
 from bedplate.gateway.codec.parse import DEPTH_MAX, parse
-from bedplate.gateway.codec.text import VIOLATIONS_MAX
+from bedplate.gateway.codec.text import MASK_PATHS_MAX, VIOLATIONS_MAX
 from bedplate.ledger.v1 import ledger_pb2
 from tests.gateway.everything import EVERYTHING, Everything
 
@@ -161,6 +161,7 @@ UNFIT = [
     ("oneDuration", '"01s"', "one_duration", "in seconds"),
     ("oneFieldMask", '"a_b"', "one_field_mask", "lowerCamelCase"),
     ("oneFieldMask", '"a,,b"', "one_field_mask", "lowerCamelCase"),
+    ("oneFieldMask", f'"{"a," * MASK_PATHS_MAX}a"', "one_field_mask", "at most"),
     ("oneFieldMask", '["a"]', "one_field_mask", "as a string"),
     ("oneStruct", "[]", "one_struct", "an object"),
     ("oneListValue", "{}", "one_list_value", "a list"),
@@ -508,6 +509,14 @@ def test_hostile_documents_of_a_megabyte_take_seconds_at_the_most():
         with suppress(Refusal):
             read(body)
         assert thread_time() - begin < 10, body[:40]
+
+
+def test_a_mask_may_have_as_many_paths_as_the_limit_says():
+    mask = ",".join(["a"] * MASK_PATHS_MAX)
+
+    message = decode_message(json.dumps({"oneFieldMask": mask}).encode(), Everything)
+
+    assert len(message.one_field_mask.paths) == MASK_PATHS_MAX
 
 
 def test_a_parsed_document_is_plain_values():

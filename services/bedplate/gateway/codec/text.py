@@ -20,6 +20,7 @@ from bedplate.errors import Kind, Refusal, Violation
 VIOLATIONS_MAX = 20
 
 KEY_SHOWN_MAX = 40  # characters of a caller's key that an answer repeats
+MASK_PATHS_MAX = 1_000
 ENUM_SHOWN_MAX = 40  # characters of a caller's value that are compared with the names
 ENUM_LISTED_MAX = 8  # names that an answer lists
 
@@ -280,6 +281,8 @@ def read_mask(text: str) -> list[str]:
     """The proto paths of a field mask such as `displayName,owner.id`."""
     if not text:
         return []
+    if text.count(",") >= MASK_PATHS_MAX:
+        raise Unfit(f"Send at most {MASK_PATHS_MAX} field names.", "json.field_mask")
     paths = text.split(",")
     if any(_MASK_PATH.fullmatch(path) is None for path in paths):
         raise Unfit(
