@@ -14,7 +14,7 @@ from tests.bench.servers.process import KEY, PATH
 from tests.gateway.http_door import open_door
 from tests.gateway.wire import Wire
 from tests.transport.certificates import Authority
-from tests.transport.slow import Load, Slow, open_idle, slow_callers
+from tests.transport.slow import Load, Measured, Slow, open_idle, slow_callers
 
 VIEWER = "/reference/rapidoc-9.3.8.js"  # the largest answer that every server has
 IDLE = 1000
@@ -86,6 +86,7 @@ async def test_at_half_of_what_it_can_do_callers_wait_a_tenth_of_a_second_at_mos
         await load.connect(port, 32)
         await load.as_fast_as_it_goes(2)
         capacity = (await load.as_fast_as_it_goes(5)).rate
+        alone = await load.at(capacity / 2, 8)
         idle = await open_idle(port, IDLE)
         slow = slow_callers(SLOW, large=VIEWER)
         holding = [asyncio.ensure_future(caller.hold(port, every_s=1.0)) for caller in slow]
@@ -99,10 +100,18 @@ async def test_at_half_of_what_it_can_do_callers_wait_a_tenth_of_a_second_at_mos
     longest = {caller.name: caller.closed_s for caller in sorted(slow, key=lambda caller: caller.closed_s)}
     with capsys.disabled():
         print(
-            f"\ncapacity {capacity:.0f}/s; at half: p50 {measured.quantile_s(0.5) * 1e3:.1f} ms, "
-            f"p99 {measured.quantile_s(0.99) * 1e3:.1f} ms; closed after "
+            f"\ncapacity {capacity:.0f}/s; at half, alone: {_tells(alone)}; "
+            f"with {IDLE} idle and {SLOW} slow: {_tells(measured)}; closed after "
             + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in longest.items())
         )
-    assert (measured.failed, lost) == (0, 0)
-    assert measured.quantile_s(0.99) < P99_MAX_S
     assert all(0 < caller.closed_s <= CLOSED_WITHIN_S for caller in slow), longest
+    assert lost == 0
+    if alone.failed or alone.quantile_s(0.99) > P99_MAX_S / 2:
+        pytest.skip("the machine is busy with something else: callers wait without anybody slow too")
+    assert measured.failed == 0
+    assert measured.quantile_s(0.99) < P99_MAX_S
+
+
+def _tells(measured: Measured) -> str:
+    p50, p99 = measured.quantile_s(0.5) * 1e3, measured.quantile_s(0.99) * 1e3
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, {measured.failed} refused"
