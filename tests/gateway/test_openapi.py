@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 
 from bedplate.gateway import reference
 from bedplate.gateway.codec.encode import encoder
+from bedplate.gateway.exchange import Request
 from bedplate.gateway.openapi import document
 from bedplate.gateway.openapi_failure import PROBLEM
 from bedplate.gateway.problem import problem
@@ -330,7 +331,8 @@ def test_a_real_problem_fits_the_schema_of_problems():
 
 def test_the_reference_page_loads_nothing_from_elsewhere_and_runs_no_inline_script():
     pages = reference.pages(LEDGER.methods)
-    page = pages["/reference"]()
+    request = Request("GET", "/reference", "", {}, peer="", started=0.0)
+    page = pages["/reference"](request)
     html = page.body.decode()
 
     assert b"content-security-policy: default-src 'none'; script-src 'self'" in page.fields
@@ -339,8 +341,8 @@ def test_the_reference_page_loads_nothing_from_elsewhere_and_runs_no_inline_scri
     assert not re.search(r"\son\w+=", html)
     loaded = re.findall(r'(?:src|href|spec-url)="(/[^"]*)"', html)
     assert len(loaded) == 4
-    assert all(pages[path]().status == 200 for path in loaded)
-    assert orjson.loads(pages["/openapi.json"]().body)["openapi"] == "3.1.0"
+    assert all(pages[path](request).status == 200 for path in loaded)
+    assert orjson.loads(pages["/openapi.json"](request).body)["openapi"] == "3.1.0"
 
 
 def test_the_viewer_is_the_one_that_its_readme_names():

@@ -33,7 +33,7 @@ from bedplate.pipeline.unknown import LABEL
 from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
 from bedplate.telemetry.redact import scrub
 
-Page = Callable[[], Response]
+Page = Callable[[Request], Response]
 
 
 class Gateway:
@@ -72,14 +72,14 @@ class Gateway:
         for route in _routes(served, tuple(features)):
             self._routes.add(route)
         self._pages: dict[str, Page] = {
-            "/healthz": lambda: page("application/json", b'{"status":"live"}'),
+            "/healthz": lambda _: page("application/json", b'{"status":"live"}'),
             "/readyz": self._readyz,
             "/metrics": self._metrics,
             **pages,
         }
         files = [method.descriptor.containing_service.file for method in served]
         for path, body in problem.pages(files).items():
-            self._pages[path] = _fixed("application/json", body)
+            self._pages.setdefault(path, _fixed("application/json", body))
         for path in self._pages:
             self._check_free(path)
 
@@ -100,7 +100,7 @@ class Gateway:
         own = self._pages.get(request.path)
         if own is not None:
             if http_method in ("GET", "HEAD"):
-                return own()
+                return own(request)
             return self._other_method(request, frozenset({"GET"}))
         if http_method == "OPTIONS" and "access-control-request-method" in request.headers:
             return self._preflight(request, request.headers["access-control-request-method"])
@@ -276,12 +276,12 @@ class Gateway:
         )
         return failure
 
-    def _readyz(self) -> Response:
+    def _readyz(self, _: Request) -> Response:
         if self._ready():
             return page("application/json", b'{"status":"ready"}')
         return page("application/json", b'{"status":"not ready"}', status=503)
 
-    def _metrics(self) -> Response:
+    def _metrics(self, _: Request) -> Response:
         return page(CONTENT_TYPE_LATEST, generate_latest(self._telemetry.registry))
 
 
@@ -312,7 +312,7 @@ def page(content_type: str, body: bytes, *, status: int = 200, fields: Mapping[s
 
 def _fixed(content_type: str, body: bytes) -> Page:
     response = page(content_type, body)
-    return lambda: response
+    return lambda _: response
 
 
 def _nothing(_: Any) -> Any:

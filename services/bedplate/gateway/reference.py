@@ -7,8 +7,9 @@ from importlib.resources import files
 import orjson
 from google.protobuf.descriptor import MethodDescriptor
 
-from bedplate.contract.policy import MethodPolicy, resolve
-from bedplate.gateway.exchange import PageResponse, Response, header_lines
+from bedplate.contract.policy import MethodPolicy, Visibility, resolve
+from bedplate.gateway import problem_pages
+from bedplate.gateway.exchange import PageResponse, Request, Response, header_lines
 from bedplate.gateway.openapi import document
 
 # Nothing comes from elsewhere, no script is inline, and the page calls only
@@ -27,6 +28,8 @@ _FILES = {
     _VIEWER: ("text/javascript; charset=utf-8", "rapidoc-min.js"),
 }
 
+Page = Callable[[Request], Response]
+
 
 def pages(
     methods: Iterable[MethodDescriptor],
@@ -34,8 +37,8 @@ def pages(
     docs: Mapping[str, str] | None = None,
     policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve,
     title: str = "bedplate",
-) -> Mapping[str, Callable[[], Response]]:
-    """What answers GET, by path: the OpenAPI document of these methods and the page that shows it.
+) -> Mapping[str, Page]:
+    """What answers GET, by path: the OpenAPI document of these methods, its page, their problems.
 
     The document is made now; the viewer is read at the first request for it.
 
@@ -48,16 +51,19 @@ def pages(
     Raises:
         PolicyError: A policy or an http rule contradicts itself.
     """
+    methods = list(methods)
+    shown = (method for method in methods if policy_of(method).visibility is not Visibility.INTERNAL)
+    problems = problem_pages.pages(method.containing_service.file for method in shown)
     made = document(methods, docs, policy_of=policy_of, title=title)
     described = _response("application/json", orjson.dumps(made), keep=False)
-    found: dict[str, Callable[[], Response]] = {"/openapi.json": lambda: described}
+    found: dict[str, Page] = {**problems, "/openapi.json": lambda _: described}
     for path in _FILES:
         found[path] = _reader(path)
     return found
 
 
-def _reader(path: str) -> Callable[[], Response]:
-    return lambda: _file(path)
+def _reader(path: str) -> Page:
+    return lambda _: _file(path)
 
 
 @cache
