@@ -69,6 +69,17 @@ def test_the_table_names_routes_owner_and_what_nobody_keeps(command):
     assert "nobody yet" in out
 
 
+def test_an_option_stands_in_one_piece_on_a_narrow_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    _, out, _ = command("why", "ledger.PostTransactions")
+
+    table = {
+        line.split()[0] for line in out.partition("what would change it")[0].splitlines() if line.strip()
+    }
+    assert {line["option"] for line in policy(command, "ledger.PostTransactions")["policy"]} <= table
+
+
 def test_the_table_fits_a_narrow_terminal_and_what_would_change_each_value_follows(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 

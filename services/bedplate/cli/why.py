@@ -104,7 +104,8 @@ def _print_table(method: "MethodDescriptor", lines: "tuple[Line, ...]") -> None:
         console.print(Text(shown, style="dim"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("option", "value", "set by", "kept by"):
-        table.add_column(name, overflow="fold")
+        # An option is copied into policy files and searched for: it stays in one piece.
+        table.add_column(name, overflow="fold", no_wrap=name == "option")
     for line in lines:
         kept = line.keeper if line.enforced else NOBODY
         style = "dim" if line.source == "default" else ""
