@@ -18,15 +18,15 @@ from tests.bench.rows import LOAD_CPU, REFUSING_ROWS, ROWS, Running
 from tests.bench.tools import Missing
 
 BUILD = Path("build")
-ATTEMPTS = 3
+ATTEMPTS = 2
 
 
 def main() -> None:
     """Run, write build/bench.{json,md,png}, print the table."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--only", default="", help="ids of rows, separated by commas")
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of one round of one row")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.8, help="length of one round of one row")
     arguments = parser.parse_args()
     known = {row.id for row in (*ROWS, *REFUSING_ROWS)}
     only = [name for name in arguments.only.split(",") if name]

@@ -8,7 +8,7 @@ from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport import http_connection
 from bedplate.transport.http import HttpDoor
-from bedplate.transport.http_reader import State
+from bedplate.transport.http_arrival import State
 from tests.gateway.http_door import open_door
 from tests.gateway.wire import Wire, request
 

@@ -90,13 +90,13 @@ class Expiry:
 
     def __init__(self) -> None:
         self._by_loop: dict[asyncio.AbstractEventLoop, Watch] = {}
-        self._last_loop: asyncio.AbstractEventLoop | None = None
-        self._last: Watch
+        # Both in one, for loops of several threads.
+        self._last: tuple[asyncio.AbstractEventLoop, Watch] | None = None
 
     def here(self) -> Watch:
         """The calls of the loop that runs."""
         loop = asyncio.get_running_loop()
-        if loop is not self._last_loop:
-            self._last_loop = loop
-            self._last = self._by_loop.setdefault(loop, Watch(loop))
-        return self._last
+        last = self._last
+        if last is None or loop is not last[0]:
+            last = self._last = (loop, self._by_loop.setdefault(loop, Watch(loop)))
+        return last[1]

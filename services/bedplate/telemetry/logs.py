@@ -92,9 +92,10 @@ class LogWriter:
         """
         records = self._records
         records.append((time.time(), make, values))
-        if len(records) >= BATCH:
+        waiting = len(records)
+        if waiting >= BATCH:
             self.settle()
-        elif len(records) == 1:
+        elif waiting == 1:
             self._wake.set()
 
     def hurry(self) -> None:

@@ -144,7 +144,10 @@ class Recorder:
 
     def _settle(self, at: float, noted: tuple[Any, ...]) -> dict[str, Any]:
         call, code, reason, duration_s, cause = noted
-        self._count(call.door, code, duration_s)
+        cell = self._cells.get((call.door, code))
+        if cell is None:
+            cell = self._cell(call.door, code)
+        cell.add(duration_s)
         principal = call.principal
         line: dict[str, Any] = {
             "time": at,
@@ -169,11 +172,9 @@ class Recorder:
             call.request = None
         return line
 
-    def _count(self, door: str, code: str, duration_s: float) -> None:
-        cell = self._cells.get((door, code))
-        if cell is None:
-            cell = self._cells[door, code] = self._telemetry.calls.cell(self._method, door, code)
-        cell.add(duration_s)
+    def _cell(self, door: str, code: str) -> Cell:
+        cell = self._cells[door, code] = self._telemetry.calls.cell(self._method, door, code)
+        return cell
 
 
 def _fault(call: RecordedCall, cause: BaseException, *, discreet: bool) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from bedplate.gateway.exchange import Response
-from bedplate.transport.http_reader import Arrival, Reader, State, Stop
+from bedplate.transport.http_arrival import Arrival, State, Stop
+from bedplate.transport.http_reader import Reader
 from bedplate.transport.names import names_of_certificate
 
 if TYPE_CHECKING:
@@ -187,14 +188,14 @@ class HttpConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Answer what is in, in its order, as far as it can be done at once; run the rest."""
-        while self._reader is not None and not self._stuck_due and not self._closed_due:
-            if not self._reader.arrivals:
-                if self._draining and self._reader.state is State.IDLE:
+        while (reader := self._reader) is not None and not self._stuck_due and not self._closed_due:
+            if not reader.arrivals:
+                if self._draining and reader.state is State.IDLE:
                     self._close(linger=False)
                 else:
-                    self._reader.wait()
+                    reader.wait()
                 return
-            arrival = self._reader.arrivals.popleft()
+            arrival = reader.arrivals.popleft()
             if arrival.response is None:
                 self._running = arrival
                 self._task = self._door.loop.create_task(self._run(arrival))

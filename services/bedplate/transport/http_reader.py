@@ -6,7 +6,6 @@ nobody wants, how many requests wait. What breaks the rules of HTTP ends the
 connection, because nothing behind it can be trusted to begin where it seems to.
 """
 
-import enum
 import re
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from bedplate.gateway.app import Gateway
 from bedplate.gateway.exchange import HEADERS_LISTED, HEADERS_READ, Request, Response
 from bedplate.settings import Settings
 from bedplate.transport.forwarded import Proxies
+from bedplate.transport.http_arrival import Arrival, State, Stop
 
 HEADERS_MAX = 100
 PIPELINE_MAX = 16  # requests that wait behind one that runs
@@ -39,43 +39,6 @@ _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _AUTHORITY_END = re.compile(r"[/?]|$")
-
-
-class State(enum.Enum):
-    """What a connection waits for."""
-
-    IDLE = enum.auto()  # a request
-    HEAD = enum.auto()  # the rest of its head
-    BODY = enum.auto()  # the rest of its body
-
-
-class Arrival:
-    """A request that is in, with its answer where that is known already.
-
-    Attributes:
-        request: The request; None for what was none.
-        response: Its answer; None: the gateway is to be asked.
-        keep: Whether another request may follow on the connection.
-        chunked: Whether its caller takes a response in chunks (HTTP/1.1).
-    """
-
-    __slots__ = ("chunked", "keep", "request", "response")
-
-    def __init__(
-        self, request: Request | None, response: Response | None, *, keep: bool, chunked: bool = False
-    ) -> None:
-        self.chunked = chunked
-        self.request = request
-        self.response = response
-        self.keep = keep
-
-
-class Stop(Exception):  # noqa: N818 - ends the parser's work from inside its callbacks
-    """Nothing more is read: the connection sends this response and closes."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
-        self.response = response
 
 
 class Reader:
@@ -306,7 +269,8 @@ class Reader:
         """Those headers that are read here or further on, by lower-case name."""
         lines, known_names = self._lines, self._known
         self._head_lines = len(lines)
-        self._check_size()
+        if self._came > self._head_max:
+            self._check_size()
         headers: dict[str, str] = {}
         for name, value in lines:
             known = known_names.get(name.lower())
@@ -375,8 +339,6 @@ class Reader:
 
     def _check_size(self) -> None:
         """Refuse a head, with the trailers, that is too large."""
-        if self._came <= self._head_max:
-            return
         if len(self._url) + sum([len(name) + len(value) + 4 for name, value in self._lines]) > self._head_max:
             self._headers_too_large()
 

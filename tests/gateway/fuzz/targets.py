@@ -14,7 +14,8 @@ from bedplate.pipeline.stage import OpenGate
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
-from bedplate.transport.http_reader import Reader, Stop
+from bedplate.transport.http_arrival import Stop
+from bedplate.transport.http_reader import Reader
 from tests.gateway import shop
 from tests.gateway.everything import Everything
 from tests.gateway.http_door import Log

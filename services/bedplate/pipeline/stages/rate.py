@@ -79,7 +79,7 @@ class _Teller:
         self._rate = rate
         self._name = bucket.name.replace("\\", "\\\\").replace('"', '\\"')
         # Made anew when the bucket's numbers change.
-        self._numbers = (0.0, 0.0)
+        self._burst = self._per_second = 0.0
         self._policy = ("", "")
 
     def __call__(self, call: Call, left: float) -> None:
@@ -94,8 +94,8 @@ class _Teller:
         """What is left, as draft-ietf-httpapi-ratelimit-headers has it: the window is the time to fill it."""
         bucket = self._bucket
         burst, per_second = bucket.burst, bucket.per_second
-        if self._numbers != (burst, per_second):
-            self._numbers = burst, per_second
+        if burst != self._burst or per_second != self._per_second:
+            self._burst, self._per_second = burst, per_second
             window_s = math.ceil(burst / per_second)
             self._policy = ("ratelimit-policy", f'"{self._name}";q={int(burst)};w={window_s}')
         reset_s = math.ceil((burst - tokens) / per_second)
