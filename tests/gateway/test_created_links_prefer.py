@@ -4,6 +4,7 @@ import pytest
 
 from bedplate.contract.policy import PolicyError
 from bedplate.gateway.beside import created
+from bedplate.gateway.routes import parse
 from tests.gateway.library import FILE, message
 from tests.gateway.wire import Wire, call
 
@@ -64,7 +65,16 @@ async def test_a_call_that_only_looked_has_made_nothing(library):
 def test_a_path_is_made_of_the_response(template, book, path):
     locate = created.locator(template, RESPONSE, "here")
 
-    assert locate(message("BookResponse", book=book)) == path
+    assert locate(message("BookResponse", book=book), ()) == path
+
+
+def test_what_is_above_the_new_resource_may_come_from_the_path_that_it_was_made_by():
+    asked = parse("/v1/shelves/{shelf_id}/books")
+    locate = created.locator("/v1/shelves/{shelf_id}/books/{book.book_id}", RESPONSE, "here", asked)
+
+    assert locate(message("BookResponse", book={"book_id": "b"}), ("a/c",)) == "/v1/shelves/a%2Fc/books/b"
+    with pytest.raises(PolicyError, match="shelf_id is no field"):
+        created.locator("/v1/shelves/{shelf_id}", RESPONSE, "here", parse("/v1/books"))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ async def test_calls_come_through_with_the_callers_own_key(ledger):
     created = await ledger.ask("POST", "/v1/ledgers", made("a"), key=KEY)
     listed = await ledger.get("/v1/ledgers", key=KEY)
 
-    assert created.status == 200
+    assert (created.status, created["location"]) == (201, "/v1/ledgers/a")
     assert [found["ledgerId"] for found in listed.json["ledgers"]] == ["a"]
 
 

@@ -1020,8 +1020,9 @@ class HttpPolicy(_message.Message):
     """
     created: _builtins.str
     """Path of what a call has made, with fields of the response in it, such as
-    "/v1/shelves/{shelf.id}". It is answered with 201 and the path as
-    Location. Default: 200, no Location.
+    "/v1/shelves/{shelf.id}"; what is above it may be a variable of the call's
+    own path. It is answered with 201 and the path as Location. Default: 200,
+    no Location.
     """
     @_builtins.property
     def cors(self) -> Global___CorsPolicy:

@@ -32,16 +32,20 @@ def compile(endpoint: Endpoint) -> Feature | None:
         raise PolicyError(
             f"{place}: a {endpoint.binding.http_method} creates nothing; bind the method to a post."
         )
-    return Feature("created", reply=_reply(locator(text, endpoint.method.descriptor.output_type, place)))
+    locate = locator(text, endpoint.method.descriptor.output_type, place, endpoint.template)
+    return Feature("created", reply=_reply(locate))
 
 
-def locator(text: str, response: Descriptor, place: str) -> Callable[[Any], str]:
+def locator(text: str, response: Descriptor, place: str, asked: Template | None = None) -> "_Value":
     """What makes the path of a new resource of the response that tells of it; empty where a part is unset.
+
+    It takes the response, and the texts of the variables of the request's path.
 
     Args:
         text: The path's template, such as `/v1/shelves/{shelf.id}`.
         response: The response's type.
         place: What a mistake is found in, for its text.
+        asked: The path by which it is made: what is above the new resource may come from it.
 
     Raises:
         PolicyError: The template is none, or names what the response does not have.
@@ -54,17 +58,30 @@ def locator(text: str, response: Descriptor, place: str) -> Callable[[Any], str]
         raise PolicyError(
             f"{place} names no field of the response; write one, such as /v1/shelves/{{shelf.id}}."
         )
-    values = tuple(_value(response, variable.path, variable.multi, place) for variable in template.variables)
+    from_path = {v.path: at for at, v in enumerate(asked.variables) if not v.multi} if asked else {}
+    values = tuple(
+        _from_path(from_path[variable.path])
+        if variable.path in from_path and variable.path not in response.fields_by_name
+        else _value(response, variable.path, variable.multi, place)
+        for variable in template.variables
+    )
     form = _form(template, place)
 
-    def locate(message: Any) -> str:
-        parts = [value(message) for value in values]
+    def locate(message: Any, sent: tuple[str, ...]) -> str:
+        parts = [value(message, sent) for value in values]
         return form.format(*parts) if all(parts) else ""
 
     return locate
 
 
-def _value(response: Descriptor, path: str, multi: bool, place: str) -> Callable[[Any], str]:
+_Value = Callable[[Any, tuple[str, ...]], str]
+
+
+def _from_path(at: int) -> _Value:
+    return lambda message, sent: quote(sent[at], safe=_SAFE)
+
+
+def _value(response: Descriptor, path: str, multi: bool, place: str) -> _Value:
     descriptor: Descriptor | None = response
     field: FieldDescriptor | None = None
     steps = path.split(".")
@@ -80,7 +97,7 @@ def _value(response: Descriptor, path: str, multi: bool, place: str) -> Callable
         raise PolicyError(f"{place}: {path} must be a string or a whole number.")
     safe = f"{_SAFE}/" if multi else _SAFE
 
-    def value(message: Any) -> str:
+    def value(message: Any, sent: tuple[str, ...]) -> str:
         for step in steps:
             message = getattr(message, step)
         return quote(str(message), safe=safe) if message else ""
@@ -115,10 +132,10 @@ def _form(template: Template, place: str) -> str:
     return "/" + "/".join(parts) + (f":{template.verb}" if template.verb else "")
 
 
-def _reply(locate: Callable[[Any], str]) -> Callable[[Request, Response], None]:
+def _reply(locate: _Value) -> Callable[[Request, Response], None]:
     def reply(request: Request, response: Response) -> None:
         # A call that only looked whether it would work has made nothing, and its response names nothing.
-        path = locate(response.message)
+        path = locate(response.message, request.values)
         if response.status != 200 or not path or len(path) > _LOCATION_CHARS_MAX:
             return
         response.status = 201

@@ -131,12 +131,16 @@ def created_is_told(method: Method) -> Iterator[Found]:
     path = method.options.http.created
     if not path:
         return
-    try:
-        locator(path, method.descriptor.output_type, f"{method.name}: http.created {path!r}")
-    except PolicyError as error:
-        yield Found(method.descriptor.full_name, str(error), "http")
-        return
     for binding in method.http:
+        try:
+            asked = parse(binding.path)
+        except PolicyError:
+            continue
+        try:
+            locator(path, method.descriptor.output_type, f"{method.name}: http.created {path!r}", asked)
+        except PolicyError as error:
+            yield Found(method.descriptor.full_name, str(error), "http")
+            return
         if binding.http_method in ("GET", "HEAD"):
             yield in_method(
                 method, f"creates, and is reached by {binding.http_method} {binding.path}; write post", "http"
