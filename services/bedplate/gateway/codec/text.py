@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -109,7 +109,10 @@ def integer(text: str, low: int, high: int) -> int:
         raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
     if _NUMBER.fullmatch(text) is None:
         raise Unfit(f"Send a whole number from {low} to {high}.")
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        raise Unfit(f"Send a whole number from {low} to {high}.", "json.range") from None
     # The size is looked at first: int(Decimal("1e999999")) would take seconds.
     if number.adjusted() > 19 and number:
         raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
