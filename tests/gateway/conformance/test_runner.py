@@ -252,3 +252,10 @@ def test_length_and_chunks_together_are_no_answer():
         with pytest.raises(WireError):
             connection.answer()
         connection.close()
+
+
+def test_the_page_about_cases_tells_every_key():
+    page = (contract.HERE / "README.md").read_text()
+
+    assert [key for key in sorted(cases.OF_REQUEST | cases.OF_ANSWER) if f"`{key}`" not in page] == []
+    assert [key for key in sorted(cases.OF_CASE) if key not in page] == []
