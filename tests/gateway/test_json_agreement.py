@@ -57,11 +57,11 @@ def test_messages_of_the_ledger_survive_the_way_to_json_and_back(descriptor):
 
 
 @pytest.mark.parametrize("message", [payment(), batch()], ids=["payment", "batch"])
-def test_codec_costs_less_than_a_third_of_json_format(message):
+def test_codec_costs_less_than_a_quarter_of_json_format(message):
     taken = costs(message, calls=200)
 
-    assert taken["encode"] * 3 < taken["encode, json_format"]
-    assert taken["decode"] * 3 < taken["decode, json_format"]
+    assert taken["encode"] * 4 < taken["encode, json_format"]
+    assert taken["decode"] * 4 < taken["decode, json_format"]
 
 
 def canonical(pool: Any, message: Any) -> Any:
