@@ -164,6 +164,9 @@ FILE = add_file(
         f"idempotency: IDEMPOTENCY_REQUEST_ID {_CREATED}",
     )
     + _method(
+        "CreateNote", "Note", "Note", 'post: "/v1/shared" body: "*"', "idempotency: IDEMPOTENCY_NATURAL"
+    )
+    + _method(
         "PatchLenient",
         "UpdateBookRequest",
         "BookResponse",
@@ -218,6 +221,10 @@ class Handlers:
 
     async def GetNote(self, request: Any, call: Call) -> Any:
         return message("Note", text=request.book_id)
+
+    async def CreateNote(self, request: Any, call: Call) -> Any:
+        self.requests.append(request)
+        return request
 
     async def ListBooks(self, request: Any, call: Call) -> Any:
         self.requests.append(request)

@@ -280,6 +280,15 @@ async def test_a_create_takes_if_none_match_star_and_says_412_when_there_is_one(
     assert [listed.status, put.status] == [400, 400]
 
 
+async def test_a_create_that_answers_what_it_finds_takes_no_if_none_match(library):
+    plain = await call(library.address, "POST", "/v1/shared", b'{"text": "x"}')
+    star = await call(library.address, "POST", "/v1/shared", b'{"text": "x"}', if_none_match="*")
+
+    assert plain.status == 200
+    assert (star.status, star.json["violations"][0]["field"]) == (400, "if-none-match")
+    assert len(library.handlers.requests) == 1
+
+
 async def test_a_write_tells_the_tag_of_what_it_left(library):
     async with Wire(library.address) as wire:
         put = await wire.call("PUT", BOOK, b'{"title": "New"}')

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from bedplate.contract.policy import Idempotency, MethodPolicy
 from bedplate.gateway.beside import links
-from bedplate.gateway.beside.conditional import etag_place, has_tag, is_create
+from bedplate.gateway.beside.conditional import etag_place, has_tag, makes_once
 from bedplate.gateway.beside.idempotency import KEY_CHARS_MAX
 from bedplate.gateway.routes import Binding
 
@@ -23,7 +23,7 @@ def parameters(method: MethodDescriptor, policy: MethodPolicy, binding: Binding)
         return
     if etag_place(method, binding.body):
         yield _header("If-Match", "The ETag that the resource must still have; in place of the field `etag`.")
-    if is_create(method):
+    if makes_once(method, policy):
         yield _header("If-None-Match", "`*`: 412 in place of 409 when it is there already.")
     if policy.idempotency is Idempotency.REQUEST_ID:
         said = "The request id, in place of the field `request_id`; the same again gets the first answer."

@@ -15,6 +15,7 @@ import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.policy import Idempotency, MethodPolicy
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway.beside import tags
 from bedplate.gateway.beside.tags import Tag
@@ -44,7 +45,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     read_etag = _reader(endpoint.method.descriptor.output_type, endpoint.binding.response_body)
     if endpoint.binding.http_method in _READS:
         return Feature("conditional", reply=_read_reply(read_etag))
-    creates = is_create(endpoint.method.descriptor)
+    creates = makes_once(endpoint.method.descriptor, endpoint.method.policy)
     return Feature(
         "conditional",
         fill=_write_fill(endpoint, creates=creates),
@@ -56,6 +57,15 @@ def compile(endpoint: Endpoint) -> Feature | None:
 def is_create(method: MethodDescriptor) -> bool:
     """Whether a method makes what was not there (AIP-133)."""
     return bool(method.name.startswith("Create"))
+
+
+def makes_once(method: MethodDescriptor, policy: MethodPolicy) -> bool:
+    """Whether a method refuses what is there already, so that it keeps `if-none-match: *`.
+
+    One that is idempotent by nature answers what it finds: of two callers that
+    want to be the first, both would be told that they are.
+    """
+    return is_create(method) and policy.idempotency is not Idempotency.NATURAL
 
 
 def etag_place(method: MethodDescriptor, body: str) -> tuple[str, ...]:
