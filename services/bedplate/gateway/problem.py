@@ -1,6 +1,7 @@
 """Failures as problem details (RFC 9457), with all that google.rpc says about them."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -52,6 +53,10 @@ _STATUS_OF_REASON = {
 # RFC 6750: a request without a credential gets no error code.
 _CHALLENGE = 'Bearer realm="bedplate"'
 _CHALLENGE_INVALID = 'Bearer realm="bedplate", error="invalid_token"'
+
+# What a challenge may say of a proof: names with spaces between them, and whole seconds.
+_ACR = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
+_SECONDS = re.compile(r"[0-9]{1,10}")
 
 _TYPE_URL = "type.googleapis.com/google.rpc."
 
@@ -107,7 +112,8 @@ def problem(
         document["trace_id"] = trace_id
     document["details"] = found.all
     if status == 401:
-        headers.append(("www-authenticate", _challenge(failure.reason, found.metadata)))
+        reason = failure.reason if found.domain == "bedplate" else ""
+        headers.append(("www-authenticate", _challenge(reason, found.metadata)))
     return Response(status, header_lines(headers), orjson.dumps(document))
 
 
@@ -115,10 +121,12 @@ def _challenge(reason: str, facts: Mapping[str, str]) -> str:
     """What the caller has to show: RFC 6750, and RFC 9470 for a stronger proof."""
     if reason == "CREDENTIAL_MISSING":
         return _CHALLENGE
-    if reason != "STEP_UP_REQUIRED":
+    acr, max_age_s = facts.get("acr", ""), facts.get("max_age_s", "")
+    # In front of other servers these are what they said, and a quote or a line end would be a header.
+    if reason != "STEP_UP_REQUIRED" or not _ACR.fullmatch(acr):
         return _CHALLENGE_INVALID
-    max_age = f', max_age="{facts["max_age_s"]}"' if "max_age_s" in facts else ""
-    return f'{_CHALLENGE}, error="insufficient_user_authentication", acr_values="{facts["acr"]}"{max_age}'
+    max_age = f', max_age="{max_age_s}"' if _SECONDS.fullmatch(max_age_s) else ""
+    return f'{_CHALLENGE}, error="insufficient_user_authentication", acr_values="{acr}"{max_age}'
 
 
 class _Details:

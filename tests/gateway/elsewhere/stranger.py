@@ -94,6 +94,16 @@ class Library:
                 reason="STEP_UP_REQUIRED", domain="bedplate", metadata={"acr": "2"}
             )
             await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "Show who you are again.", [info])
+        if how == "ODD_CHALLENGE":
+            info = error_details_pb2.ErrorInfo(
+                reason="STEP_UP_REQUIRED",
+                domain="stranger.v1",
+                metadata={"acr": '2"\r\nx-split: \u20ac', "max_age_s": '1"\r\nx-split: 1'},
+            )
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "Show who you are again.", [info])
+        if how == "BARE_CHALLENGE":
+            info = error_details_pb2.ErrorInfo(reason="STEP_UP_REQUIRED", domain="bedplate")
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, "Show who you are again.", [info])
         if how == "VIOLATIONS":
             violation = error_details_pb2.BadRequest.FieldViolation(field="name", description="Too long.")
             bad = error_details_pb2.BadRequest(field_violations=[violation])

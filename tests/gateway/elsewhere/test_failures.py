@@ -67,6 +67,16 @@ async def test_details_are_handed_on_as_they_came_and_stacks_are_not(edge):
     assert b"store.py" not in reply.body
 
 
+@pytest.mark.parametrize("how", ["ODD_CHALLENGE", "BARE_CHALLENGE"])
+async def test_what_a_server_says_of_a_challenge_is_no_header_unless_it_can_be_one(edge, how):
+    reply = await edge.get(f"/v1/fail/{how}")
+
+    assert reply.status == 401
+    assert reply.json["reason"] == "STEP_UP_REQUIRED"
+    assert reply["www-authenticate"] == 'Bearer realm="bedplate", error="invalid_token"'
+    assert not reply.has("x-split")
+
+
 async def test_violations_without_a_reason_are_told_with_the_code_as_reason(edge):
     reply = await edge.get("/v1/fail/VIOLATIONS")
 
