@@ -126,6 +126,7 @@ def patch_of(*, lenient: bool) -> Endpoint:
     [
         (b'{"one_int32": 7} and more', ["one_int32"]),
         (b' {"oneInt32": 7}\n', ["one_int32"]),
+        (b'{"one_int32": 7}\xff', ["one_int32"]),
         (b" \n", []),
         (b"", []),
     ],
@@ -136,9 +137,10 @@ def test_the_mask_of_a_change_is_of_the_part_of_the_body_that_counts(body, paths
     assert list(made_of.one_field_mask.paths) == paths
 
 
-def test_a_change_of_an_unknown_field_is_refused_as_grpc_gateway_does():
+@pytest.mark.parametrize("value", [b"1", b"1e999", b"9" * 5000, b'{"a":[-1e999]}'])
+def test_a_change_of_an_unknown_field_is_refused_as_grpc_gateway_does(value):
     with pytest.raises(Refusal) as caught:
-        patch_of(lenient=True).decode(request(body=b'{"one_int32": 7, "unknown": 1}'))
+        patch_of(lenient=True).decode(request(body=b'{"one_int32": 7, "unknown": %b}' % value))
 
     assert [violation.field for violation in caught.value.violations] == ["child.unknown"]
 

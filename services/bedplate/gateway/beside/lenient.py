@@ -24,6 +24,9 @@ from bedplate.gateway.transcode import Plan
 
 _SPACE = b" \t\r\n"
 
+# Numbers of members that are passed over may be larger than any that there is.
+_NUMBERS_AS_TEXTS = json.JSONDecoder(parse_int=str, parse_float=str)
+
 # Variables of these types are read as JSON writes them, parameters as Go does.
 _AS_JSON = ("google.protobuf.Duration", "google.protobuf.Timestamp")
 
@@ -200,11 +203,7 @@ class LenientPlan(Plan):
             raise unfit(field.name, f"Only one of {field.name} and {other} may be set; send one.")
 
 
-def trimmed(body: bytes) -> bytes:
-    """The first JSON value of a body, which is all of it that counts; the body where there is none."""
-    try:
-        text = body.strip(_SPACE).decode()
-        _, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return body.strip(_SPACE)
-    return text[:end].encode()
+def first(body: bytes) -> Any:
+    """The first JSON value of a body that was read, which is all of it that counts; its numbers are texts."""
+    text = body.strip(_SPACE).decode(errors="replace")
+    return _NUMBERS_AS_TEXTS.raw_decode(text)[0] if text else None

@@ -18,7 +18,7 @@ from bedplate.contract.behaviour import is_fixed, is_output_only
 from bedplate.contract.masks import ALL, MASK_NAME, faults, masked
 from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
-from bedplate.gateway.beside.lenient import trimmed
+from bedplate.gateway.beside.lenient import first
 from bedplate.gateway.codec.kind import is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
@@ -110,9 +110,7 @@ class _Patch:
 
     def _derived(self, body: bytes) -> list[str]:
         """The paths of all that a body holds, in order; it was read before, so it is JSON that fits."""
-        if self._lenient:
-            body = trimmed(body)
-        value = orjson.loads(body) if body else None
+        value = (first(body) if self._lenient else orjson.loads(body)) if body else None
         if self._names is not None and type(value) is dict:
             value = next((value[name] for name in self._names if name in value), None)
         if type(value) is not dict:
