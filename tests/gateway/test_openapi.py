@@ -22,6 +22,8 @@ from bedplate.ledger.v1 import ledger_pb2
 from bedplate.pipeline.failure import Failure, make_status
 from bedplate.rates.v1 import rates_pb2
 from tests.gateway import library
+from tests.gateway import shop as things
+from tests.gateway.conformance import contract
 from tests.gateway.everything import EVERYTHING, Everything
 from tests.protos import add_file, field
 
@@ -111,7 +113,7 @@ def shop() -> dict[str, Any]:
 
 
 def parameters(operation: dict[str, Any], place: str) -> dict[str, dict[str, Any]]:
-    return {p["name"]: p for p in operation["parameters"] if p["in"] == place}
+    return {p["name"]: p for p in operation.get("parameters", ()) if p["in"] == place}
 
 
 @pytest.mark.parametrize("docs", [None, {}], ids=["with comments", "without comments"])
@@ -167,7 +169,7 @@ def test_what_is_in_the_path_is_nowhere_else(shop):
     assert body["required"] == ["line"]
     line = patch["requestBody"]["content"]["application/json"]["schema"]
     assert list(line["properties"]) == ["parts", "price"]
-    assert not parameters(put, "query")
+    assert set(parameters(put, "query")) == {"fields", "pretty"}
 
 
 def test_query_parameters_are_the_fields_that_text_can_set(shop):
@@ -373,3 +375,33 @@ def test_headers_and_the_answers_that_they_lead_to_are_in_it():
     assert made["200"]["content"] == made["201"]["content"]
     assert set(paths["/v1/books"]["get"]["responses"]["200"]["headers"]) == {"ETag", "Link"}
     assert "PRECONDITION_FAILED" not in str(paths["/v1/books:search"]["post"])
+
+
+def test_a_stream_has_its_three_forms_and_where_to_go_on() -> None:
+    operation = document(things.SERVICE.methods)["paths"]["/v1/stream"]["get"]
+
+    content = operation["responses"]["200"]["content"]
+    assert set(content) == {"application/x-ndjson", "text/event-stream", "application/json"}
+    answer = {"$ref": "#/components/schemas/tests.shop.v1.Answer"}
+    assert content["application/json"]["schema"] == {"type": "array", "items": answer}
+    assert content["application/x-ndjson"]["schema"]["properties"]["result"] == answer
+    assert set(parameters(operation, "header")) == {"Last-Event-ID"}
+    assert "304" not in operation["responses"]
+
+
+def test_raw_data_has_no_schema_and_no_views() -> None:
+    paths = document(contract.service("MannersService").methods)["paths"]
+    operations = [each for path in paths.values() for each in path.values()]
+    raw = [each for each in operations if "*/*" in each["responses"]["200"]["content"]]
+
+    assert raw
+    assert all(not parameters(each, "query").keys() & {"fields", "pretty"} for each in raw)
+    assert any("*/*" in each.get("requestBody", {}).get("content", {}) for each in operations)
+
+
+def test_lenient_methods_are_asked_for_views_with_a_dollar_sign() -> None:
+    paths = document(contract.service("LenientService").methods)["paths"]
+    names = {name for path in paths.values() for each in path.values() for name in parameters(each, "query")}
+
+    assert {"$fields", "$pretty"} <= names
+    assert not names & {"fields", "pretty"}

@@ -12,7 +12,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from bedplate.contract.policy import MethodPolicy, Visibility, resolve
-from bedplate.gateway import openapi_headers
+from bedplate.gateway import openapi_bodies, openapi_headers
 from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
@@ -46,7 +46,7 @@ def document(
     policy_of: Callable[[MethodDescriptor], MethodPolicy] = resolve,
     title: str = "bedplate",
 ) -> dict[str, Any]:
-    """The OpenAPI document of the methods that are unary, PUBLIC and have an http rule.
+    """The OpenAPI document of the methods that take one request, are PUBLIC and have an http rule.
 
     Args:
         methods: The methods; those that are not public are left out.
@@ -87,8 +87,8 @@ def document(
 
 
 def _is_public(method: MethodDescriptor, policy: MethodPolicy) -> bool:
-    streams = method.client_streaming or method.server_streaming
-    return policy.visibility is Visibility.PUBLIC and not streams and any(bindings(method))
+    one_request = not method.client_streaming
+    return policy.visibility is Visibility.PUBLIC and one_request and any(bindings(method))
 
 
 def _shipped(file: FileDescriptor) -> dict[str, str]:
@@ -148,14 +148,15 @@ class _Writer:
         parameters = [
             *self._path_parameters(method.input_type, template, names),
             *self._query_parameters(method.input_type, binding, from_path),
+            *openapi_bodies.parameters(method, policy, binding),
             *openapi_headers.parameters(method, policy, binding),
         ]
         if parameters:
             operation["parameters"] = parameters
         if binding.body:
-            operation["requestBody"] = self._body(method.input_type, binding, from_path)
+            operation["requestBody"] = self._body(method, policy, binding, from_path)
         operation["responses"] = {
-            **openapi_headers.answers(method, policy, binding, self._answer(method.output_type, binding)),
+            **openapi_headers.answers(method, policy, binding, self._answer(method, binding)),
             **failures(
                 method,
                 policy,
@@ -229,7 +230,10 @@ class _Writer:
                 parameter["content"] = {"application/json": {"schema": parameter.pop("schema")}}
             yield parameter
 
-    def _body(self, request: Descriptor, binding: Binding, from_path: frozenset[str]) -> dict[str, Any]:
+    def _body(
+        self, method: MethodDescriptor, policy: MethodPolicy, binding: Binding, from_path: frozenset[str]
+    ) -> dict[str, Any]:
+        request = method.input_type
         if binding.body == "*":
             # What the path holds may not stand in the body again.
             plain = self.schemas.object(request, from_path)
@@ -241,14 +245,19 @@ class _Writer:
             below = frozenset(path.removeprefix(prefix) for path in from_path if path.startswith(prefix))
             schema = self.schemas.field(field, below)
             required = field_behavior_pb2.REQUIRED in behaviours(field)
-        return {"required": required, "content": {"application/json": {"schema": schema}}}
+        content = openapi_bodies.request_content(method, policy, binding, schema)
+        return {"required": required, "content": content}
 
-    def _answer(self, response: Descriptor, binding: Binding) -> dict[str, Any]:
+    def _answer(self, method: MethodDescriptor, binding: Binding) -> dict[str, Any]:
+        response = method.output_type
         if binding.response_body:
             schema = self.schemas.field(response.fields_by_name[binding.response_body])
         else:
             schema = self.schemas.message(response)
-        return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
+        return {
+            "description": "The answer.",
+            "content": openapi_bodies.answer_content(method, binding, schema),
+        }
 
 
 def _shown(template: Template) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.descriptor import MethodDescriptor
 
 from bedplate.contract.policy import Idempotency, MethodPolicy
-from bedplate.gateway.beside import links
+from bedplate.gateway.beside import links, streams
 from bedplate.gateway.beside.conditional import etag_place, has_tag, makes_once
 from bedplate.gateway.beside.idempotency import KEY_CHARS_MAX
 from bedplate.gateway.routes import Binding
@@ -18,6 +18,10 @@ _ETAG = {"description": "The tag of this answer, or of the resource that it tell
 
 def parameters(method: MethodDescriptor, policy: MethodPolicy, binding: Binding) -> Iterator[dict[str, Any]]:
     """The headers that a request of a binding may have, beside those of all requests."""
+    if method.server_streaming:
+        if streams.resumes(method):
+            yield _header("Last-Event-ID", "Where to go on; in place of the field `resume_token`.")
+        return
     if binding.http_method in _READS:
         yield _header("If-None-Match", "Tags that the caller has; 304 when the answer has one of them.")
         return
@@ -40,6 +44,8 @@ def answers(
     method: MethodDescriptor, policy: MethodPolicy, binding: Binding, answer: dict[str, Any]
 ) -> dict[str, Any]:
     """The answers to a call that succeeds, by status; `answer` is the usual one."""
+    if method.server_streaming:
+        return {"200": answer}
     reads = binding.http_method in _READS
     headers: dict[str, Any] = {}
     if reads or has_tag(method.output_type, binding.response_body):

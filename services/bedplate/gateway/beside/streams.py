@@ -16,7 +16,7 @@ import re
 from typing import Any
 
 import orjson
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Kind, Refusal, Violation
@@ -69,7 +69,8 @@ class _LenientLines(_Lines):
         return b""
 
     def error(self, failure: Failure, trace_id: str) -> bytes | None:
-        status = encoder(failure.status.DESCRIPTOR)(failure.status)
+        descriptor: Any = failure.status.DESCRIPTOR  # upb's own type in the stubs
+        status = encoder(descriptor)(failure.status)
         return orjson.dumps({"error": {"code": 0, "message": "", "details": [], **status}}) + b"\n"
 
 
@@ -145,17 +146,16 @@ def compile(endpoint: Endpoint) -> Feature | None:
     method = endpoint.method
     if not method.server_streaming:
         return None
-    request_type, response_type = method.descriptor.input_type, method.descriptor.output_type
-    raw = response_type.full_name == _RAW
-    resumes = _has_token(request_type) and _has_token(response_type)
+    raw = method.descriptor.output_type.full_name == _RAW
+    goes_on = resumes(method.descriptor)
     lenient = method.policy.http.lenient
 
     def choose(request: Request) -> None:
-        request.note(_NOTE, _Raw() if raw else _choose(request.headers.get("accept", ""), resumes, lenient))
+        request.note(_NOTE, _Raw() if raw else _choose(request.headers.get("accept", ""), goes_on, lenient))
 
     def resume(request: Request, message: Any) -> None:
         token = request.headers.get("last-event-id")
-        if not token or not resumes:
+        if not token or not goes_on:
             return
         if getattr(message, RESUME):
             sentence = "The field stands in the request and in the header last-event-id; send one."
@@ -166,6 +166,11 @@ def compile(endpoint: Endpoint) -> Feature | None:
         await _Delivery(endpoint, request, call, sink).run()
 
     return Feature("streams", body=choose, fill=resume, deliver=deliver)
+
+
+def resumes(method: MethodDescriptor) -> bool:
+    """Whether a reader can say where it was."""
+    return _has_token(method.input_type) and _has_token(method.output_type)
 
 
 def _has_token(descriptor: Descriptor) -> bool:
