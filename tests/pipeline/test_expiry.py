@@ -112,3 +112,10 @@ async def test_a_call_that_ended_is_gone_without_the_collector(bench: Bench) -> 
         gc.enable()
 
     assert not left
+
+
+async def test_a_call_that_waits_for_its_line_in_the_log_is_not_kept_for_it(bench: Bench) -> None:
+    call = bench.call(requested_timeout_s=5.0)
+    await run(bench.methods["Echo"], call)
+
+    assert not [holder for holder in gc.get_referrers(call) if isinstance(holder, tuple)]

@@ -137,37 +137,39 @@ class Recorder:
             self._telemetry.spans.record(call, code, reason, duration_s)
         call.settle_peer(wanted=code != "OK")
         if cause is None:
-            call.request = None  # the record must not keep the messages alive
-        self._log.record(self._settle, (call, code, reason, duration_s, cause))
+            call.request = None  # whoever keeps the call does not keep its messages
+        # Not the call itself: what it holds would wait too, and the next one find none of its memory warm.
+        who = (call.method, call.door, call.principal, call.trace_id, call.span_id, call.peer)
+        failed = None if cause is None else (call, cause)
+        self._log.record(self._settle, (who, code, reason, duration_s, failed))
         if cause is not None:
             self._log.hurry()
 
     def _settle(self, at: float, noted: tuple[Any, ...]) -> dict[str, Any]:
-        call, code, reason, duration_s, cause = noted
-        cell = self._cells.get((call.door, code))
+        (method, door, principal, trace_id, span_id, peer), code, reason, duration_s, failed = noted
+        cell = self._cells.get((door, code))
         if cell is None:
-            cell = self._cell(call.door, code)
+            cell = self._cell(door, code)
         cell.add(duration_s)
-        principal = call.principal
         line: dict[str, Any] = {
             "time": at,
             "level": "info",
             "event": "call",
-            "method": call.method,
-            "door": call.door,
+            "method": method,
+            "door": door,
             "code": code,
             "ms": round(duration_s * 1e6) / 1000,
             "principal": principal.id,
             "tenant": principal.tenant,
-            "trace_id": call.trace_id,
-            "span_id": call.span_id,
+            "trace_id": trace_id,
+            "span_id": span_id,
         }
-        peer = call.peer
         if peer:
             line["peer"] = peer
         if reason:
             line["reason"] = reason
-        if cause is not None:
+        if failed is not None:
+            call, cause = failed
             line.update(level="error", event="fault", **_fault(call, cause, discreet=self._discreet))
             call.request = None
         return line
