@@ -146,7 +146,7 @@ class MethodPolicy:
     audit: bool = False
     calls: tuple[tuple[str, int], ...] = ()
     rollout_percent: float = 100.0
-    http: Http = Http()
+    http: Http = promises.HTTP_USUAL
 
 
 def service_policy(service: ServiceDescriptor) -> policy_pb2.ServicePolicy:

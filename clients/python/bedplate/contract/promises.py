@@ -163,6 +163,9 @@ class Http:
     cors: Cors | None = None
 
 
+HTTP_USUAL = Http()
+
+
 def seconds(duration: Duration) -> float:
     """A duration as a number."""
     return duration.seconds + duration.nanos / 1e9
