@@ -138,3 +138,13 @@ def test_nested_parentheses_do_not_grow_without_end():
 
     with pytest.raises(Unfit, match="characters"):
         view.spread(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("feilds=method", "fields"), ("prety", "pretty"), ("enumNumber", "enumNumbers")]
+)
+async def test_a_misspelt_view_gets_a_suggestion(served, written, meant):
+    reply = await get(served, written)
+
+    assert reply.status == 400
+    assert reply.json["detail"].endswith(f"did you mean {meant}?")

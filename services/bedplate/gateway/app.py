@@ -101,14 +101,10 @@ class Gateway:
         if own is not None:
             if http_method in ("GET", "HEAD"):
                 return own(request)
-            return self._other_method(request, frozenset({"GET"}))
+            return self._other_method(request, frozenset({"GET", "HEAD"}))
         if http_method == "OPTIONS" and "access-control-request-method" in request.headers:
             return self._preflight(request, request.headers["access-control-request-method"])
-        found = self._routes.match(http_method, request.path)
-        if http_method == "HEAD" and not isinstance(found, Match) and "GET" in found:
-            got = self._routes.match("GET", request.path)
-            if isinstance(got, Match) and got.route.target.deliver is None:
-                found = got
+        found = self._find(http_method, request.path)
         if isinstance(found, Match):
             endpoint: Endpoint = found.route.target
             request.target = endpoint
@@ -116,15 +112,24 @@ class Gateway:
             return endpoint.request_bytes
         return self._other_method(request, found)
 
+    def _find(self, http_method: str, path: str) -> Match | frozenset[str]:
+        """As `Routes.match`; a GET answers HEAD too, unless it streams: that would begin for nobody."""
+        found = self._routes.match(http_method, path)
+        if isinstance(found, Match) or "GET" not in found:
+            return found
+        got = self._routes.match("GET", path)
+        if not isinstance(got, Match) or got.route.target.deliver is not None:
+            return found
+        return got if http_method == "HEAD" else found | {"HEAD"}
+
     def _other_method(self, request: Request, allow: frozenset[str]) -> Response:
         if not allow and request.path != "*":
             raise Refusal(
                 Kind.NOT_FOUND,
                 "ROUTE_NOT_FOUND",
-                "There is nothing at this path; /openapi.json lists what this server answers.",
+                "There is nothing at this path; /reference shows what this server answers.",
             )
-        methods = {*allow, "OPTIONS"} | ({"HEAD"} if "GET" in allow else set())
-        listed = ", ".join(sorted(methods))
+        listed = ", ".join(sorted({*allow, "OPTIONS"}))
         if request.method == "OPTIONS":
             return Response(204, header_lines([("allow", listed), ("cache-control", "no-store")]), b"")
         refusal = Refusal(
@@ -136,7 +141,7 @@ class Gateway:
 
     def _preflight(self, request: Request, wanted: str) -> Response:
         """What a browser is told that asks if a page may make another request; it is never that request."""
-        found = self._routes.match("GET" if wanted == "HEAD" else wanted, request.path)
+        found = self._find(wanted, request.path)
         if not isinstance(found, Match):
             return self._other_method(request, found)
         hooks = found.route.target.preflights
@@ -205,13 +210,16 @@ class Gateway:
     def refuse(
         self,
         request: Request | None,
-        refusal: Refusal,
+        refusal: Exception,
         *,
         peer: str = "",
         status: int = 0,
         fields: Iterable[tuple[str, str]] = (),
     ) -> Response:
-        """The answer to a request that does not become a call, or to what is no request (None); recorded."""
+        """The answer to a request that does not become a call, or to what is no request (None); recorded.
+
+        What is no `Refusal` is a fault of ours, and answered as such.
+        """
         if request is not None and request.target is not None:
             endpoint: Endpoint = request.target
             call = self._call(request, endpoint)
@@ -221,7 +229,7 @@ class Gateway:
             call = Call(method=LABEL, door="http", decode=_nothing, peer=peer, metadata=metadata)
             self._recorder.begin(call)
             failure = self._failures.from_exception(refusal, call)
-            self._recorder.end(call, failure.code, failure.reason)
+            self._recorder.end(call, failure.code, failure.reason, refusal if failure.fault else None)
         return self._answer(failure, call, request, status=status, fields=fields)
 
     def _call(self, request: Request, endpoint: Endpoint) -> Call:

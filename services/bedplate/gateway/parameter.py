@@ -1,6 +1,6 @@
 """What a parameter's name means: the field that one text sets, at any depth, by either of its names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -86,9 +86,14 @@ class Parameter:
 
 
 def resolve(
-    descriptor: Descriptor, name: str, reader: Callable[[FieldDescriptor], Reader | None], *, json_names: bool
+    descriptor: Descriptor,
+    name: str,
+    reader: Callable[[FieldDescriptor], Reader | None],
+    *,
+    json_names: bool,
+    others: Iterable[str] = (),
 ) -> Parameter:
-    """The field that a dotted path names.
+    """The field that a dotted path names; `others` are names that may have been meant, and are no fields.
 
     Raises:
         Refusal: INVALID_REQUEST: there is none, or none that a text can set.
@@ -99,7 +104,7 @@ def resolve(
     for place, step in enumerate(steps):
         field = named(descriptor, step, json_names=json_names)
         if field is None:
-            raise _unknown(descriptor, prefix, name, step)
+            raise _unknown(descriptor, prefix, name, step, () if prefix else others)
         fields.append(field)
         below = field.message_type
         # What a wrapper holds is the field itself, under a second name.
@@ -140,8 +145,9 @@ def unfit(path: str, sentence: str, rule: str = "http.parameter") -> Refusal:
     return refusal([Violation(path, sentence, rule)])
 
 
-def _unknown(descriptor: Descriptor, prefix: str, name: str, step: str) -> Refusal:
-    near = get_close_matches(step[:KEY_SHOWN_MAX], [field.name for field in descriptor.fields], n=1)
+def _unknown(descriptor: Descriptor, prefix: str, name: str, step: str, others: Iterable[str]) -> Refusal:
+    names = [*(field.name for field in descriptor.fields), *others]
+    near = get_close_matches(step[:KEY_SHOWN_MAX], names, n=1)
     hint = f"did you mean {prefix}{near[0]}?" if near else "leave it out."
     shown = name[: 2 * KEY_SHOWN_MAX]
     return unfit(shown, f"There is no such parameter; {hint}", "http.unknown_parameter")

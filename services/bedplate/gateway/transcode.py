@@ -59,6 +59,7 @@ class Plan:
         self._class = method.request_class
         self._descriptor: Descriptor = method.descriptor.input_type
         self._place = f"{method.name} ({binding.http_method} {binding.path})"
+        self._reserved: dict[str, Callable[[Request, str], None]] = {}
         self._variables = tuple(self._variable(variable.path) for variable in template.variables)
         self._from_path = frozenset(field.path for field in self._variables)
         self._body = binding.body
@@ -67,7 +68,6 @@ class Plan:
         self._convert = self._body_plan(binding)
         self._taken = tuple(self._taken_from_body())
         self._parameters: dict[str, Parameter] = {}
-        self._reserved: dict[str, Callable[[Request, str], None]] = {}
         self.encode = self._encoder(method.descriptor.output_type, binding.response_body)
 
     def _wrong(self, why: str) -> PolicyError:
@@ -89,7 +89,7 @@ class Plan:
         return found
 
     def _resolve(self, name: str, *, json_names: bool = True) -> Parameter:
-        return resolve(self._descriptor, name, self.text_reader, json_names=json_names)
+        return resolve(self._descriptor, name, self.text_reader, json_names=json_names, others=self._reserved)
 
     def _body_plan(self, binding: Binding) -> Callable[[Any], dict[str, Any]] | None:
         if not binding.body:
