@@ -94,12 +94,13 @@ class Running:
         Raises:
             Missing: A tool is not there.
         """
+        commands = [_command(server) for server in row.servers]
         environment = _environment(row)
         running = cls(row, folder=tempfile.TemporaryDirectory(prefix="bedplate-bench-"))
         ports: list[str] = []
-        for module in row.servers:
+        for module, command in zip(row.servers, commands, strict=True):
             process = subprocess.Popen(
-                [*_command(module), *ports],
+                [*command, *ports],
                 cwd=contract.ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
