@@ -240,7 +240,9 @@ async def test_an_old_caller_gets_the_stream_until_the_connection_closes(served:
 async def test_head_is_not_offered_for_a_stream(served: Open) -> None:
     async with Wire(served.address) as wire:
         reply = await wire.call("HEAD", "/v1/stream?limit=1")
+        told = await wire.call("OPTIONS", "/v1/stream?limit=1")
     assert reply.status == 405
+    assert reply["allow"] == told["allow"] == "GET, OPTIONS"
 
 
 async def test_a_process_that_stops_ends_its_streams_with_words(served: Open) -> None:

@@ -206,6 +206,7 @@ class HttpConnection(asyncio.Protocol):
         request = arrival.request
         assert request is not None
         response: Response | None
+        pieces: Pieces | None = None
         try:
             if request.target.deliver is None:
                 response = await self._door.gateway.respond(request)
@@ -214,6 +215,11 @@ class HttpConnection(asyncio.Protocol):
                 response = await self._door.gateway.deliver(request, pieces)
                 if response is None:
                     pieces.end()
+        except Exception as error:  # unanswered, the caller would wait for ever and the connection with it
+            response = self._door.gateway.refuse(None, error, peer=request.peer)
+            if pieces is not None and pieces.started:
+                pieces.cut()
+                response = None
         finally:
             self._task = None
             if self._running is arrival:
