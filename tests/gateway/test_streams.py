@@ -102,6 +102,42 @@ async def test_a_stream_may_be_empty(served: Open, accept: str, expected: Any) -
         assert json.loads(body) == expected
 
 
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("application/x-ndjson;q=0, application/jsonl;q=0, */*", "text/event-stream"),
+        ("application/*;q=0, */*;q=0.1", "text/event-stream"),
+        ("application/json, text/plain, */*", "application/json"),
+        ("application/json;q=0.5, text/*;q=0.9", "text/event-stream"),
+        ("text/event-stream, application/json", "text/event-stream"),
+        ("APPLICATION/JSON", "application/json"),
+    ],
+)
+async def test_a_stream_has_the_form_that_its_caller_likes_best(
+    served: Open, accept: str, content_type: str
+) -> None:
+    async with Wire(served.address) as wire:
+        await wire.send(request("GET", "/v1/stream?limit=1", accept=accept))
+        status, fields = await read_head(wire)
+    assert (status, fields["content-type"]) == (200, content_type)
+
+
+async def test_an_accept_that_cannot_be_read_is_told_so(served: Open) -> None:
+    status, _, body = await stream(served, "/v1/stream?limit=1", accept="text/event-stream;q=nan")
+    assert (status, json.loads(body)["reason"]) == (400, "HTTP_MALFORMED")
+    assert served.handlers.entered == []
+
+
+async def test_an_event_id_goes_on_in_the_letters_that_it_had(served: Open) -> None:
+    two = "٢"  # which the handler reads as a number
+    as_browsers_send_it = two.encode().decode("latin-1")
+    _, _, body = await stream(
+        served, "/v1/stream?limit=3", accept="text/event-stream", last_event_id=as_browsers_send_it
+    )
+    assert body.count(b"StreamThings") == 1
+    assert f'"resumeToken":"{two}"'.encode() in body
+
+
 async def test_who_takes_none_of_the_forms_is_told_which_there_are(served: Open) -> None:
     status, _, body = await stream(served, "/v1/stream?limit=1", accept="image/png")
     problem = json.loads(body)

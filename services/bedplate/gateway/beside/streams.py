@@ -12,15 +12,17 @@ seen all. Lenient methods write lines as grpc-gateway does, without an end.
 """
 
 import asyncio
-import re
 from typing import Any
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from bedplate.errors import Kind, Refusal, Violation
+from bedplate.errors import Refusal, Violation
 from bedplate.gateway import problem
+from bedplate.gateway.beside import quality
+from bedplate.gateway.beside.negotiate import JSON, best, check_accept, is_raw
+from bedplate.gateway.beside.raw import DATA, media_type
 from bedplate.gateway.codec.encode import encoder
 from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
@@ -38,8 +40,6 @@ HEARTBEAT_S = 15.0
 # Request and response fields that tell where a stream goes on.
 RESUME = "resume_token"
 
-_RAW = "google.api.HttpBody"
-_MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[\x20-\x7e]{1,200}")
 _NOTE = "streams.form"
 
 
@@ -123,13 +123,12 @@ class _List:
 class _Raw:
     """The bytes of google.api.HttpBody, one after the other."""
 
-    content_type = "application/octet-stream"
+    content_type = DATA
     begin = b""
     beat = b""
 
-    def result(self, body: bytes, message: Any) -> bytes:
-        data: bytes = message.data
-        return data
+    def result(self, body: bytes, message: Message) -> bytes:
+        return body
 
     def end(self, count: int) -> bytes:
         return b""
@@ -146,7 +145,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     method = endpoint.method
     if not method.server_streaming:
         return None
-    raw = method.descriptor.output_type.full_name == _RAW
+    raw = is_raw(endpoint)
     goes_on = resumes(method.descriptor)
     lenient = method.policy.http.lenient
 
@@ -160,7 +159,8 @@ def compile(endpoint: Endpoint) -> Feature | None:
         if getattr(message, RESUME):
             sentence = "The field stands in the request and in the header last-event-id; send one."
             raise refusal([Violation(RESUME, sentence, "http.twice")])
-        setattr(message, RESUME, token)
+        # Browsers send the id in UTF-8 (WHATWG HTML, 9.2.3), and headers are read as Latin-1.
+        setattr(message, RESUME, token.encode("latin-1").decode(errors="replace"))
 
     async def deliver(request: Request, call: Call, sink: Sink) -> None:
         await _Delivery(endpoint, request, call, sink).run()
@@ -179,55 +179,40 @@ def _has_token(descriptor: Descriptor) -> bool:
 
 
 def _choose(accept: str, resumes: bool, lenient: bool) -> _Form:
-    """The form that the caller likes best.
+    """The form that the caller likes best; of those that it likes alike the one that it names first.
 
     Raises:
-        Refusal: NOT_ACCEPTABLE: it takes none of them.
+        Refusal: NOT_ACCEPTABLE or HTTP_MALFORMED.
     """
-    best, form = 0.0, ""
-    for part in accept.lower().split(",") if accept.strip() else ["*/*"]:
-        media, *parameters = (piece.strip() for piece in part.split(";"))
-        quality = next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
-        if quality > best and media in _FORMS:
-            best, form = quality, media
-    if not form:
-        raise Refusal(
-            Kind.INVALID,
-            "NOT_ACCEPTABLE",
-            "This call answers with a stream; accept text/event-stream, application/x-ndjson or "
-            "application/json.",
-            available="text/event-stream, application/x-ndjson, application/json",
-        )
-    if form == "text/event-stream":
+    try:
+        form = _liked(accept)
+    except Refusal:
+        if not lenient:
+            raise
+        form = _LINES  # grpc-gateway answers its usual form, whatever is accepted
+    if form == _EVENTS:
         return _Events(resumes=resumes)
     if lenient:
         return _LenientLines()
-    return _List() if form == "application/json" else _Lines()
+    return _List() if form == JSON else _Lines()
 
 
-_FORMS = frozenset(
-    {
-        "text/event-stream",
-        "text/*",
-        "application/x-ndjson",
-        "application/jsonl",
-        "application/json",
-        "application/*",
-        "*/*",
-    }
-)
+def _liked(accept: str) -> str:
+    first = check_accept(accept, _OFFERS)
+    ranked = sorted(quality.choices(accept), key=lambda choice: -choice.quality)
+    forms = (form for choice in ranked for form in _FORMS.get(choice.name, ()))
+    # A range takes none of those that the caller excludes by their names.
+    return next((form for form in forms if best(accept, (form,))), first)
 
 
-def _quality(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
-
-
-def _media_type(text: str) -> str:
-    """What a handler says that its bytes are, where that can be a header; else nothing."""
-    return text if _MEDIA_TYPE.fullmatch(text) else ""
+_EVENTS, _LINES, _LINES_TOO = "text/event-stream", "application/x-ndjson", "application/jsonl"
+_OFFERS = (_LINES, _LINES_TOO, _EVENTS, JSON)
+_FORMS = {
+    **{offer: (offer,) for offer in _OFFERS},
+    **dict.fromkeys(("*", "*/*"), _OFFERS),
+    "application/*": (_LINES, _LINES_TOO, JSON),
+    "text/*": (_EVENTS,),
+}
 
 
 def _compact(body: bytes) -> bytes:
@@ -288,7 +273,8 @@ class _Delivery:
         form = self._form
         content_type = form.content_type
         if isinstance(form, _Raw) and message is not None:
-            content_type = _media_type(message.content_type) or content_type
+            name = self._endpoint.binding.response_body
+            content_type = media_type((getattr(message, name) if name else message).content_type)
         # A proxy that gathers a response before it hands it on would hold events back.
         fields = header_lines(
             [
