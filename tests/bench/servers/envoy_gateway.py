@@ -7,6 +7,7 @@ the program.
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -16,7 +17,7 @@ from typing import Any
 from tests.bench import contract
 from tests.bench.servers.process import serve
 
-ALIVE: list[asyncio.subprocess.Process] = []
+ALIVE: list[subprocess.Popen[bytes]] = []
 START_MAX_S = 20.0
 
 _HTTP = (
@@ -71,12 +72,10 @@ async def start() -> int:
     descriptors, config, admin = (folder / name for name in ("bench.binpb", "envoy.json", "admin"))
     descriptors.write_bytes(contract.descriptors())
     config.write_text(json.dumps(configuration(descriptors, int(sys.argv[1]))))
-    envoy = await asyncio.create_subprocess_exec(
-        os.environ["BENCH_ENVOY"],
-        *("-c", str(config), "--concurrency", "1", "--admin-address-path", str(admin)),
-        *("--disable-hot-restart", "--log-level", "error"),
-    )
-    ALIVE.append(envoy)
+    options = ["-c", str(config), "--concurrency", "1", "--admin-address-path", str(admin)]
+    options += ["--disable-hot-restart", "--log-level", "error"]
+    # Not asyncio's: it must be ended when the loop is gone.
+    ALIVE.append(subprocess.Popen([os.environ["BENCH_ENVOY"], *options]))
     async with asyncio.timeout(START_MAX_S):
         while not (port := _port(admin)):
             await asyncio.sleep(0.05)
@@ -102,5 +101,5 @@ if __name__ == "__main__":
         serve(start)
     finally:
         for process in ALIVE:
-            if process.returncode is None:
-                process.kill()
+            process.kill()
+            process.wait()
