@@ -100,16 +100,17 @@ class Running:
         running = cls(row, folder=tempfile.TemporaryDirectory(prefix="bedplate-bench-"))
         ports: list[str] = []
         for module, command in zip(row.servers, commands, strict=True):
-            process = subprocess.Popen(
-                [*command, *ports],
-                cwd=contract.ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=(Path(running.folder.name) / f"{module}.log").open("w"),
-                text=True,
-                preexec_fn=_pin,
-                env=environment | {"BENCH_DIR": running.folder.name},
-            )
+            with (Path(running.folder.name) / f"{module}.log").open("w") as errors:
+                process = subprocess.Popen(
+                    [*command, *ports],
+                    cwd=contract.ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    preexec_fn=_pin,
+                    env=environment | {"BENCH_DIR": running.folder.name},
+                )
             running.processes.append(process)
             assert process.stdout is not None
             ports = process.stdout.readline().split()
@@ -128,6 +129,8 @@ class Running:
         for process in reversed(self.processes):
             assert process.stdin is not None
             process.stdin.close()
+            assert process.stdout is not None
+            process.stdout.close()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
