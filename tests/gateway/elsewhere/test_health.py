@@ -34,10 +34,19 @@ async def test_what_the_health_service_tells_is_followed(library, contract):
         await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await until(edge, 503)
 
-    assert [line["message"] for line in edge.logged("upstream")][:2] == [
-        "wants callers",
-        "does not answer, or wants no callers",
-    ]
+    said = [line["message"] for line in edge.logged("upstream")]
+    since = said.index("wants callers")
+    assert said[since : since + 2] == ["wants callers", "does not answer, or wants no callers"]
+
+
+async def test_a_server_that_is_not_there_at_first_is_told_of(contract):
+    async with open_edge("127.0.0.1:1", contract) as nobody, asyncio.timeout(PATIENCE_S):
+        while not nobody.logged("upstream"):
+            await asyncio.sleep(0.01)
+
+        line = nobody.logged("upstream")[0]
+
+    assert (line["level"], line["message"]) == ("warning", "does not answer, or wants no callers")
 
 
 async def test_a_health_service_that_knows_nothing_of_the_server_as_a_whole_is_not_asked(library, contract):

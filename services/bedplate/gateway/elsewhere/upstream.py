@@ -134,9 +134,10 @@ class Watch:
 
         Args:
             line: The line to look along.
-            on_change: Called with what was found, when it is something else than before.
+            on_change: Called with what was found, at first and when it is something else than before.
         """
         self.serving = False
+        self._told = False
         self._line = line
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +153,8 @@ class Watch:
             await asyncio.wait([self._task])
 
     def _set(self, serving: bool) -> None:
-        if serving is not self.serving:
+        if serving is not self.serving or not self._told:
+            self._told = True
             self.serving = serving
             self._on_change(serving)
 
