@@ -176,6 +176,17 @@ async def test_lines_of_the_header_are_one_list_and_what_is_refused_early_is_rec
     assert peers(served) == ["ipv4:203.0.113.7:0", "ipv4:203.0.113.8:0", "ipv4:203.0.113.9:0"]
 
 
+async def test_a_caller_cannot_have_its_address_forgotten_through_a_proxy_that_hands_all_on():
+    async with open_door(trusted_proxies={"127.0.0.1"}) as served, Wire(served.address) as wire:
+        await wire.send(
+            b"GET /v1/things/a HTTP/1.1\r\nhost: x\r\nconnection: keep-alive, x-forwarded-for\r\n"
+            b"x-forwarded-for: 203.0.113.7\r\n\r\n"
+        )
+        await wire.reply()
+
+    assert peers(served) == ["ipv4:203.0.113.7:0"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -24,6 +24,9 @@ _RESPONSE_HEADER = re.compile(
     r"x-[a-z0-9-]+|etag|location|link|ratelimit|ratelimit-policy|age|cache-status|idempotent-replayed"
     r"|deprecation|sunset"
 )
+# What proxies do as they are told by, such as send the file that `x-accel-redirect` names,
+# or write themselves, which tells of the inside.
+_PROXYS = re.compile(r"x-(?:accel|envoy|forwarded|lighttpd|litespeed|original|real-ip|sendfile)(?:-.*)?")
 _RESPONSE_VALUE_MAX = 4096
 _OWN_HEADERS = frozenset(
     {"x-content-type-options", "x-frame-options", "x-request-id", "x-trace-id", "x-xss-protection"}
@@ -79,7 +82,8 @@ def further_lines(headers: Iterable[tuple[str, str | bytes]]) -> str:
 
 @lru_cache(256)
 def _may_tell(name: str) -> bool:
-    return name not in _OWN_HEADERS and _RESPONSE_HEADER.fullmatch(name) is not None
+    known = name not in _OWN_HEADERS and _RESPONSE_HEADER.fullmatch(name) is not None
+    return known and _PROXYS.fullmatch(name) is None
 
 
 def timeout_s(headers: Mapping[str, str]) -> float | None:

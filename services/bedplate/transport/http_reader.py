@@ -315,7 +315,9 @@ class Reader:
             name = word.strip(" \t")
             if name in _FRAMING:
                 self._malformed(f"The header connection must not name {name}.")
-            headers.pop(name, None)
+            # A proxy that hands its caller's `connection` on must not forget for it whom it calls for.
+            if self._proxies is None or name != self._proxies.header:
+                headers.pop(name, None)
 
     def _target(self, http_method: str) -> tuple[str, str]:
         """Path and query of the target; a full URL names this server whatever its host."""

@@ -53,7 +53,8 @@ def compile(endpoint: Endpoint) -> Feature | None:
 
     # A stream has forms of its own to choose from, and raw data any type.
     own = endpoint.method.server_streaming or is_raw(endpoint)
-    if takes_raw(endpoint):
+    # Where there is no body to send, its type is not what is wrong with one.
+    if takes_raw(endpoint) or not endpoint.binding.body:
         return Feature("negotiate", body=None if own else check_answer, failed=tell)
     return Feature("negotiate", body=check_body if own else check, failed=tell)
 
