@@ -27,9 +27,9 @@ class Step(NamedTuple):
     shown: str | None
 
 
-def steps(page: Path) -> list[Step]:
-    """The tour: the blocks after the two commands."""
-    tour = page.read_text().partition("## Five minutes")[2].partition("\n## ")[0]
+def steps(page: Path, title: str = "## Five minutes") -> list[Step]:
+    """The tour: the blocks of one section of a page."""
+    tour = page.read_text().partition(title)[2].partition("\n## ")[0]
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", tour, re.M | re.S)
     found: list[Step] = []
     for kind, text in blocks:
@@ -42,6 +42,8 @@ def steps(page: Path) -> list[Step]:
 
 
 STEPS = steps(ROOT / "README.md")
+# It goes on where README ends.
+FURTHER = steps(ROOT / "docs" / "http.md", "## Trying it")
 
 
 def grpcurl() -> str | None:
@@ -98,7 +100,7 @@ def test_the_tour_gives_what_the_page_shows(tmp_path):
     (tmp_path / ".venv" / "bin" / "bedplate").symlink_to(BEDPLATE)
     with Platform(tmp_path / ".bedplate") as platform:
         terminal = Terminal(platform, tmp_path)
-        for step in STEPS:
+        for step in STEPS + FURTHER:
             if "grpcurl" in step.typed and grpcurl() is None:
                 continue  # the next test says so
 

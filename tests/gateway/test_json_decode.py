@@ -116,6 +116,7 @@ UNFIT = [
     ("oneBytes", "[1]", "one_bytes", "base64, not a list"),
     ("color", '"COLOR_RED "', "color", "did you mean COLOR_RED?"),
     ("color", '"color_dark"', "color", "did you mean COLOR_DARK?"),
+    ("color", '"rozy"', "color", "did you mean COLOR_ROSY?"),
     ("color", '"Nonsense"', "color", "send one of COLOR_RED, COLOR_ROSY, COLOR_DARK"),
     ("color", "2", "color", "There is no such value"),
     ("color", '"1"', "color", "There is no such value"),

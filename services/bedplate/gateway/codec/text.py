@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from functools import lru_cache
+from os.path import commonprefix
 
 from bedplate.errors import Kind, Refusal, Violation
 
@@ -136,9 +137,12 @@ def unknown_enum(value: object, numbers: Mapping[str, int], *, secret: bool) -> 
     """What to raise for an enum value that the contract does not know."""
     names = [name for name in numbers if not name.endswith("_UNSPECIFIED")]
     shown = str(value)[:ENUM_SHOWN_MAX]
-    near = [] if secret else get_close_matches(shown.upper(), names, n=1)
+    # Names begin with their type's, which callers leave out, and typing errors are few beside it.
+    prefix = commonprefix(names).rpartition("_")[0] + "_"  # noqa: RUF071 - these are no paths
+    whole = {name.removeprefix(prefix): name for name in names} | {name: name for name in names}
+    near = [] if secret else get_close_matches(shown.upper(), whole, n=1)
     if near:
-        return Unfit(f"There is no such value; did you mean {near[0]}?", "json.enum")
+        return Unfit(f"There is no such value; did you mean {whole[near[0]]}?", "json.enum")
     some = ", ".join(names[:ENUM_LISTED_MAX]) + (", ..." if len(names) > ENUM_LISTED_MAX else "")
     return Unfit(f"There is no such value; send one of {some}.", "json.enum")
 
