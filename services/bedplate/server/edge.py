@@ -251,9 +251,11 @@ class Edge:
             except UnreachableError:  # the log has it that the server does not answer
                 self._readings.labels("unreachable").inc()
                 return False
-            except (DescriptorError, PolicyError) as error:
+            except Exception as error:  # also one of ours, or it would be the last reading
+                known = isinstance(error, (DescriptorError, PolicyError))
+                why = str(error) if known else f"They cannot be served: {type(error).__name__}."
                 self._readings.labels("refused").inc()
-                self._log_contracts("error", f"{error} The contracts before stay in force.")
+                self._log_contracts("error", f"{why} The contracts before stay in force.")
                 return False
             assert self._door is not None
             self._generation, self._door.gateway = generation, generation.gateway

@@ -44,6 +44,12 @@ class Opened:
         lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in lines if line["event"] == event]
 
+    async def until_logged(self, event: str) -> None:
+        """Wait until a line of an event is there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not self.logged(event):
+                await asyncio.sleep(0.01)
+
     async def until_ready(self) -> None:
         """Wait until the server behind wants callers."""
         async with asyncio.timeout(PATIENCE_S):

@@ -45,6 +45,27 @@ def with_larger_answers() -> bytes:
     return files.SerializeToString()
 
 
+def chained(length: int) -> bytes:
+    """A contract whose files import one another, one after the other."""
+    files = FileDescriptorSet()
+    for number in range(length):
+        files.file.add(name=f"{number}.proto", package="chain", dependency=[f"{number + 1}.proto"])
+    del files.file[-1].dependency[:]
+    return files.SerializeToString()
+
+
+class Broken(sources.Files):
+    """Files whose reader has a bug, as often as it is told."""
+
+    bugs = 1
+
+    async def read(self):
+        if self.bugs:
+            self.bugs -= 1
+            raise ZeroDivisionError
+        return await super().read()
+
+
 NEW = "/v2/books/{name}"
 
 
@@ -118,13 +139,14 @@ async def test_who_asks_has_the_contracts_read_at_once(behind, changing):
                 await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("data", [b"", b"not a set", None, "colliding"])
+@pytest.mark.parametrize("data", [b"", b"not a set", None, "colliding", "chained"])
 async def test_contracts_that_cannot_be_served_change_nothing_and_are_logged(behind, changing, data):
     async with open_edge(behind, changing) as edge:
         if data is None:
             changing.unlink()
         else:
-            changing.write_bytes(moved("/v1/wait/{name}x") if data == "colliding" else data)
+            made = {"colliding": lambda: moved("/v1/wait/{name}x"), "chained": lambda: chained(1500)}
+            changing.write_bytes(made[data]() if data in made else data)
         again = await edge.edge.read_again()
         reply = await edge.get("/v1/books/Emma")
         lines = edge.logged("contracts")
@@ -135,6 +157,20 @@ async def test_contracts_that_cannot_be_served_change_nothing_and_are_logged(beh
     assert reply.status == 200
     assert [line["level"] for line in lines] == ["error"]
     assert "stay in force" in lines[0]["message"]
+
+
+async def test_a_bug_in_reading_is_not_the_last_reading(behind, changing, monkeypatch):
+    async with open_edge(behind, changing, every_s=0.02) as edge:
+        monkeypatch.setattr(edge.edge, "_source", Broken([changing], every_s=0.02))
+        edge.edge.reload()
+        await edge.until_logged("contracts")
+        changing.write_bytes(moved(NEW))
+        async with asyncio.timeout(PATIENCE_S):
+            while (await edge.get("/v2/books/Emma")).status != 200:
+                await asyncio.sleep(0.01)
+        [first, *_] = edge.logged("contracts")
+
+    assert first["message"] == "They cannot be served: ZeroDivisionError. The contracts before stay in force."
 
 
 async def test_the_same_contracts_are_not_made_anew(behind, changing):

@@ -142,8 +142,13 @@ def build(files: Mapping[str, Any], *, where: str, names: Iterable[str] | None =
     pool = DescriptorPool()
     added: set[str] = set()
     digest = hashlib.sha256()
-    for name in (*sorted(files), *_ALWAYS):
-        _add(name, files, pool, added, digest, where, importer="")
+    try:
+        for name in (*sorted(files), *_ALWAYS):
+            _add(name, files, pool, added, digest, where, importer="")
+    except RecursionError:
+        raise DescriptorError(
+            f"{where}: its files import one another hundreds deep; leave out what is not served."
+        ) from None
     found = [
         pool.FindServiceByName(f"{file.package}.{service.name}" if file.package else service.name)
         for _, file in sorted(files.items())
