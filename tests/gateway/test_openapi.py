@@ -405,3 +405,11 @@ def test_lenient_methods_are_asked_for_views_with_a_dollar_sign() -> None:
 
     assert {"$fields", "$pretty"} <= names
     assert not names & {"fields", "pretty"}
+
+
+def test_an_example_is_made_of_a_value_that_calls_take():
+    schemas = document(LEDGER.methods)["components"]["schemas"]
+
+    values = {name: schema["enum"] for name, schema in schemas.items() if "enum" in schema}
+    assert values["bedplate.ledger.v1.Side"] == ["SIDE_DEBIT", "SIDE_CREDIT", "SIDE_UNSPECIFIED"]
+    assert not any(names[0].endswith("_UNSPECIFIED") for names in values.values())

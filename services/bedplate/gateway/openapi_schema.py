@@ -200,7 +200,10 @@ class Schemas:
             schema: Schema = {
                 "title": enum.name,
                 "type": "string",
-                "enum": [value.name for value in enum.values],
+                # Viewers make examples of the first one, and calls refuse what is not specified.
+                "enum": sorted(
+                    (value.name for value in enum.values), key=lambda value: value.endswith("_UNSPECIFIED")
+                ),
             }
             self.components[name] = self._described(schema, name, ["\n".join(notes)] if notes else [])
         return {"$ref": f"#/components/schemas/{name}"}
