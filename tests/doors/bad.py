@@ -193,9 +193,9 @@ SHAPE = {
     "a compressed body": Bad(
         with_headers(GOOD, ("content-encoding", "gzip")),
         "INVALID_ARGUMENT",
-        415,
-        "CONTENT_TYPE_UNSUPPORTED",
-        ("without `content-encoding`",),
+        400,
+        "CONTENT_ENCODING_INVALID",
+        ("content-encoding",),
     ),
     "a parameter that is no number": invalid(get("/v1/ledgers?page_size=x"), "page_size", "such as 42"),
     "an unknown parameter": invalid(get("/v1/ledgers?pagesize=1"), "pagesize", "did you mean page_size?"),
@@ -263,7 +263,7 @@ CALLER = {
         ("check its name against the contract",),
     ),
     "a path that there is none of": Bad(
-        get("/v1/nothing"), "NOT_FOUND", 404, "ROUTE_NOT_FOUND", ("/openapi.json",)
+        get("/v1/nothing"), "NOT_FOUND", 404, "ROUTE_NOT_FOUND", ("/reference",)
     ),
     "an HTTP method that the path has not": Bad(
         replace(get("/v1/ledgers"), http=Http("DELETE", "/v1/ledgers")),
@@ -277,7 +277,7 @@ CALLER = {
         "NOT_FOUND",
         404,
         "ROUTE_NOT_FOUND",
-        ("/openapi.json",),
+        ("/reference",),
     ),
 }
 

@@ -130,7 +130,7 @@ async def test_an_odd_call_is_ended_and_the_server_goes_on(served: Served, doors
 TARGETS = {
     b"http://elsewhere/v1/ledgers": 200,
     b"https://elsewhere:99999/v1/ledgers?page_size=1": 200,
-    b"http://": 404,
+    b"http://": 400,
     b"//v1/ledgers": 404,
     b"/v1//ledgers": 404,
     b"/v1/ledgers/": 404,

@@ -82,6 +82,7 @@ async def test_a_pretty_answer_has_a_line_for_each_field(served, parameters):
         ("fields=" + "thing(" * 50, "fields", "before each opening"),
         ("fields=" + "method," * 1000 + "method", "fields", "4000"),
         ("fields=method&fields=thing", "fields", "twice"),
+        ("fields=nothing&pretty=true", "fields", "no such field"),
         ("fields=method&$fields=thing", "fields", "twice"),
         ("pretty=yes", "pretty", "true or false"),
         ("prettyPrint=1&pretty=1", "pretty", "twice"),

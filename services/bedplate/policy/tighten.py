@@ -41,7 +41,6 @@ _TIGHTENS = {
     "rollout": "lower it",
     "http.json": "make it STRICT (at start only)",
     "http.cors": "take origins away (at start only)",
-    "http": "nothing",
 }
 # Options whose effect is made once, at start.
 STATIC = frozenset({"visibility", "http"})
@@ -56,8 +55,10 @@ def change(option: str) -> str:
     if group in _CONTRACT_ONLY:
         return "the contract only"
     above = option
-    while above not in _TIGHTENS:
+    while above and above not in _TIGHTENS:
         above = above.rpartition(".")[0]
+    if not above:
+        return "the contract only"
     return f"policy file or override: {_TIGHTENS[above]}; contract: anything"
 
 

@@ -176,11 +176,14 @@ class Logic:
         return contract.message("GetSignResponse")(text=f"To {request.id}")
 
     async def _listshelves(self, request: Any, context: Context) -> Any:
-        begin = int(request.page_token or "1")
+        token = request.page_token or "1"
+        if not (token.isascii() and token.isdecimal() and len(token) < 10):
+            raise Refused("INVALID_ARGUMENT", "", "This is no page.", field="page_token")
+        begin = int(token)
         end = min(begin + (request.page_size or PAGE_SIZE), SHELVES + 1)
         shelves = [shelf(str(number)) for number in range(begin, end)]
-        token = str(end) if end <= SHELVES else ""
-        return contract.message("ListShelvesResponse")(shelves=shelves, next_page_token=token)
+        after = str(end) if end <= SHELVES else ""
+        return contract.message("ListShelvesResponse")(shelves=shelves, next_page_token=after)
 
     async def _createshelf(self, request: Any, context: Context) -> Any:
         made = contract.message("Shelf")()
