@@ -80,7 +80,7 @@ def _take_fields(apply: Callable[[Request], None]) -> Take:
             _note(request, "fields", spread(text) if "(" in text or ")" in text else text)
             apply(request)
         except Unfit as unfit:
-            request.notes[_NOTE].pop("fields", None)  # it must not fail again with the next parameter
+            request.notes.get(_NOTE, {}).pop("fields", None)  # it must not fail again with the next parameter
             named = [(f"{v.field}: " if v.field else "") + v.sentence for v in unfit.violations]
             raise refusal([Violation("fields", sentence, "http.view") for sentence in named]) from None
 
