@@ -161,6 +161,23 @@ def test_a_parameter_that_does_not_fit_is_refused_and_named(methods, query):
     assert field is None or violation.field == field
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=1&limit=1", "The parameter stands twice; send it once."),
+        (
+            "display_name=a&displayName=a",
+            "The parameter stands twice, as display_name and as displayName; send it once.",
+        ),
+    ],
+)
+def test_a_parameter_that_stands_twice_is_told_under_both_names(methods, query, said):
+    with pytest.raises(Refusal) as caught:
+        decode(methods, "ListThings", query=query)
+
+    assert caught.value.violations[0].sentence == said
+
+
 @pytest.mark.parametrize("query", ["limit=%", "limit=%zz", "%zz=1", "name=%FF"])
 def test_a_malformed_escape_in_the_query_is_refused(methods, query):
     with pytest.raises(Refusal) as caught:

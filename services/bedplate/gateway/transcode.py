@@ -178,7 +178,7 @@ class Plan:
         raise refusal(Violation(join(self._under, v.field), v.sentence, v.rule) for v in found)
 
     def _add_query(self, message: Message, request: Request) -> None:
-        seen: set[tuple[str, str]] = set()
+        seen: dict[tuple[str, str], str] = {}
         faults: list[Violation] = []
         for name, text in pairs(request.query):
             try:
@@ -190,10 +190,12 @@ class Plan:
                 found = self._parameters.get(base) or self._parameter(base)
                 if bracket or found.read_key is not None:
                     key = map_key(found, bracket + key)
-                if (found.path, key) not in seen:
-                    seen.add((found.path, key))
+                place = (found.path, key)
+                if place not in seen:
+                    seen[place] = base
                 elif found.read_key is not None or not found.leaf.is_repeated:
-                    raise unfit(found.path, "The parameter stands twice; send it once.", "http.twice")
+                    names = "" if seen[place] == base else f", as {seen[place]} and as {base}"
+                    raise unfit(found.path, f"The parameter stands twice{names}; send it once.", "http.twice")
                 found.set(message, text, key)
             except Refusal as error:
                 faults.extend(error.violations)
