@@ -23,9 +23,10 @@ _Read = Callable[[str], Any]
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_SIGNED = re.compile(r"([+-]?)0*([0-9]+)")
-_UNSIGNED = re.compile(r"()0*([0-9]+)")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Nothing in these is tried twice (`++`), so that none takes longer than its text is long.
+_SIGNED = re.compile(r"([+-]?)(?=[0-9])0*+([0-9]*+)")
+_UNSIGNED = re.compile(r"()(?=[0-9])0*+([0-9]*+)")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _DIGITS_MAX = 20  # of a number of 64 bits
 
 _TIMESTAMP = re.compile(
@@ -122,7 +123,7 @@ def _integer(form: re.Pattern[str], text: str, low: int, high: int) -> int:
     if found is None:
         raise Unfit("Send a whole number in decimal digits, such as 42.")
     sign, digits = found.groups()
-    number = int(sign + digits) if len(digits) <= _DIGITS_MAX else high + 1
+    number = int(f"{sign}0{digits}") if len(digits) <= _DIGITS_MAX else high + 1
     if not low <= number <= high:
         raise Unfit(f"Send a whole number from {low} to {high}.", "json.range")
     return number
