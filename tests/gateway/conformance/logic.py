@@ -178,7 +178,7 @@ class Logic:
     async def _listshelves(self, request: Any, context: Context) -> Any:
         token = request.page_token or "1"
         if not (token.isascii() and token.isdecimal() and len(token) < 10):
-            raise Refused("INVALID_ARGUMENT", "", "This is no page.", field="page_token")
+            raise Refused("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", "This is no page.", field="page_token")
         begin = int(token)
         end = min(begin + (request.page_size or PAGE_SIZE), SHELVES + 1)
         shelves = [shelf(str(number)) for number in range(begin, end)]

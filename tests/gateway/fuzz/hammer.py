@@ -14,7 +14,7 @@ PATIENCE_S = 30.0
 SILENCE_S = 0.5
 
 # What the server answers as its own fault because it is asked to.
-MEANT = (b"fail", b"render")
+MEANT = (b"fail", b"render", b"break")
 
 # The one request of each connection that must be answered well, whatever came before.
 PLAIN = b"GET /healthz HTTP/1.1\r\nhost: fuzz\r\n\r\n"
