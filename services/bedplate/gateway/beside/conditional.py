@@ -39,9 +39,10 @@ _NEED_ONE = ("PATCH", "DELETE")
 
 
 def compile(endpoint: Endpoint) -> Feature | None:
-    """Tags and conditions of reads, conditions of writes; none of it for what streams."""
+    """Tags and conditions of reads, conditions of writes; what streams has no tag, and keeps no condition."""
     if endpoint.method.server_streaming:
-        return None
+        lenient = endpoint.method.policy.http.lenient
+        return None if lenient else Feature("conditional", fill=_stream_fill)
     read_etag = _reader(endpoint.method.descriptor.output_type, endpoint.binding.response_body)
     if endpoint.binding.http_method in _READS:
         return Feature("conditional", reply=_read_reply(read_etag))
@@ -164,6 +165,12 @@ def _check_none_match(value: str, own: str, response: Response) -> None:
     response.status = 304
     response.body = b""
     response.set("content-type", "")
+
+
+def _stream_fill(request: Request, message: Message) -> None:
+    for header in (_IF_MATCH, _IF_NONE_MATCH):
+        if header in request.headers:
+            raise _not_taken(header, "")
 
 
 def _write_reply(read_etag: Callable[[Any], str]) -> Callable[[Request, Response], None]:
