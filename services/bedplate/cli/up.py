@@ -175,7 +175,8 @@ def _first_question(app: "App") -> "tuple[str, MethodDescriptor] | None":
     for noun, service in app.services.items():
         for descriptor in service.descriptor.methods:
             method = app.methods[f"{service.descriptor.full_name}/{descriptor.name}"]
-            if method.policy.idempotency is not Idempotency.READ_ONLY or not is_served(method):
+            reads = method.policy.idempotency is Idempotency.READ_ONLY and not descriptor.server_streaming
+            if not reads or not is_served(method):
                 continue
             [route, *_] = bindings(descriptor)
             if route.http_method == "GET" and not parse(route.path).variables:

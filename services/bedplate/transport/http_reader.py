@@ -40,6 +40,9 @@ _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _AUTHORITY_END = re.compile(r"[/?]|$")
 
+# How every version of TLS begins: a record of the handshake.
+_TLS_HELLO = b"\x16\x03"
+
 
 class Reader:
     """Makes requests of bytes.
@@ -137,6 +140,8 @@ class Reader:
                 raise cause from None
             raise
         except httptools.HttpParserInvalidMethodError:
+            if data.startswith(_TLS_HELLO):
+                self._malformed("The connection begins with TLS, which is not spoken here; call by http://.")
             self._malformed("The HTTP method is unknown; use one of HTTP/1.1, in capitals.", 501)
         except httptools.HttpParserError:
             if not self.closed:
