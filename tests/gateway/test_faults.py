@@ -9,7 +9,6 @@ from bedplate.gateway.app import Gateway
 from bedplate.gateway.beside.order import FEATURES
 from bedplate.gateway.endpoint import Feature
 from bedplate.gateway.exchange import Request, Response
-from bedplate.settings import Settings
 from tests.gateway import shop
 from tests.gateway.http_door import Open
 from tests.gateway.wire import Wire, request
@@ -23,7 +22,7 @@ def break_it(served: Open) -> None:
     def always(request: Request, response: Response) -> None:
         raise ValueError(SECRET)
 
-    methods = shop.methods(served.handlers, served.telemetry, Settings(), served.gate)
+    methods = shop.methods(served.handlers, served.telemetry, served.door.settings, served.gate)
     features: Any = (*FEATURES, lambda endpoint: Feature("broken", always=always))
     served.door.gateway = Gateway(methods.values(), served.telemetry, ready=lambda: True, features=features)
 
