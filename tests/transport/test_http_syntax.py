@@ -97,7 +97,7 @@ async def test_a_malformed_request_is_answered_400_and_the_connection_closed(ser
     [
         (b"BREW /pot HTTP/1.1\r\nhost: x\r\n\r\n", 501),
         (b"get /v1/things HTTP/1.1\r\nhost: x\r\n\r\n", 501),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 501),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET / HTTP/2.0\r\nhost: x\r\n\r\n", 505),
         (b"GET /\r\n\r\n", 505),
         (post(b"expect: miracles\r\ncontent-length: 2\r\n"), 417),
