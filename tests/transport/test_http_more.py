@@ -9,7 +9,7 @@ from tests.gateway.http_door import open_door
 from tests.gateway.wire import Wire
 from tests.transport.certificates import Authority
 
-NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+NO_PAGE = "default-src 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def test_no_answer_can_be_misused_by_a_page():

@@ -11,7 +11,7 @@ from bedplate.settings import Settings
 _ALL = "x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n"
 
 # Shown as a page, a response loads nothing and stands in no frame.
-_DATA = "content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+_DATA = "content-security-policy: default-src 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
 
 # A year, RFC 6797. Other names of the domain are not ours to decide about.
 _TLS_ONLY = "strict-transport-security: max-age=31536000\r\n"

@@ -82,7 +82,7 @@ def _step_up(wanted: StepUp) -> Check:
     facts: dict[str, Any] = {"acr": f"aal{wanted.level}"}
     how = f"at level {wanted.level}"
     if wanted.max_age_s:
-        facts["max_age_s"] = f"{wanted.max_age_s:g}"
+        facts["max_age_s"] = f"{wanted.max_age_s:.0f}"
         how += f", at most {wanted.max_age_s:g} s ago"
 
     def check(principal: Principal) -> None:
