@@ -63,6 +63,7 @@ def test_codecs_are_measured_side_by_side_and_where_it_began_it_may_run_on(monke
     assert all(len(costs) == 2 for costs in found.values())
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not tools.ENVOY.exists(), reason="Envoy is not here; `make bench` fetches it")
 def test_envoy_ends_with_its_row():
     (row,) = (row for row in rows.ROWS if row.id == "envoy_gateway")

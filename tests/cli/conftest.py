@@ -1,6 +1,7 @@
 """Runs the `bedplate` command as a shell does."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 
 from bedplate.cli.main import app
 from tests.faults.platform import BEDPLATE, Platform
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -45,7 +48,13 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
         monkeypatch.delenv(name)
 
     def invoke(*arguments: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(app, list(arguments))
+        # A command that serves takes the signals for itself, and gives none back: its process would end.
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        try:
+            result = CliRunner().invoke(app, list(arguments))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, result.stdout, result.stderr
 
