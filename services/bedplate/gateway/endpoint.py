@@ -88,7 +88,6 @@ class Endpoint:
         binding: The binding of it.
         template: The binding's path.
         plan: Makes messages of requests, and JSON of messages.
-        request_bytes: How large a body may be.
         decode: Makes the request message; this is the call's `decode`.
         features: Names of what was added, in order.
         deliver: What writes the responses of a method that streams them; None: there is one response.
@@ -110,7 +109,6 @@ class Endpoint:
         self.method = method
         self.binding = binding
         self.template = template
-        self.request_bytes = method.policy.request_bytes
         made = [feature for feature in (compile(self) for compile in features) if feature is not None]
         self.features = tuple(feature.name for feature in made)
         for feature in made:
@@ -128,6 +126,11 @@ class Endpoint:
     def plan(self) -> Plan:
         """Made when it is first asked for: a feature may have put another in its place that takes more."""
         return Plan(self.method, self.binding, self.template)
+
+    @property
+    def request_bytes(self) -> int:
+        """How large a body may be by now: operators may lower it while the process runs."""
+        return self.method.policy.request_bytes
 
     def _decode(self, request: Request) -> Message:
         sent = request.body

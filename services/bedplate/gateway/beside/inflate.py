@@ -20,12 +20,11 @@ def compile(endpoint: Endpoint) -> Feature | None:
     """For bindings that take a body."""
     if not endpoint.binding.body:
         return None
-    limit = endpoint.request_bytes
 
     def unpack(request: Request) -> None:
         coding = request.headers.get("content-encoding")
         if coding is not None and request.body:
-            request.body = _unpacked(request, coding.lower(), limit)
+            request.body = _unpacked(request, coding.lower(), endpoint.request_bytes)
 
     return Feature("inflate", body=unpack)
 
