@@ -96,6 +96,20 @@ class Logic:
             for number in range(int(request.resume_token or "0") + 1, request.to + 1):
                 yield contract.message("ResumeResponse")(number=number, resume_token=str(number))
             return
+        if "stay" in request.DESCRIPTOR.fields_by_name and request.stay:
+            # Begun before the first response: whoever has the last may be gone before this goes on.
+            self._begun[request.name] += 1
+            try:
+                async for made in self._count(method, request):
+                    yield made
+                await context.wait()
+            finally:
+                self._cancelled[request.name] += 1
+            return
+        async for made in self._count(method, request):
+            yield made
+
+    async def _count(self, method: str, request: Any) -> AsyncIterator[Any]:
         response = contract.message(f"{method}Response")
         told = request.DESCRIPTOR.fields_by_name
         for number in range(1, request.to + 1):
@@ -105,8 +119,6 @@ class Logic:
             if method == "Count":
                 made.to = request.to
             yield made
-        if "stay" in told and request.stay:
-            await self._wait_for(request.name, context)
 
     async def _wait_for(self, name: str, context: Context) -> None:
         self._begun[name] += 1
