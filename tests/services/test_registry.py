@@ -59,12 +59,13 @@ def test_without_a_project_those_that_ship_run(tmp_path, monkeypatch):
 def test_a_projects_own_run_and_ours_are_there_to_be_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    (tmp_path / "pyproject.toml").write_text(PROJECT.format(noun="greeter"))
+    # A package of its own: one that another test imported would be found, generated or not.
+    (tmp_path / "pyproject.toml").write_text(PROJECT.format(noun="porter").replace("acme", "acme_bare"))
 
-    assert own_names() == ("greeter",)
-    assert all_names() == ("greeter", *NAMES)
+    assert own_names() == ("porter",)
+    assert all_names() == ("porter", *NAMES)
     with pytest.raises(ProjectError, match="Run: bedplate generate"):
-        contract("greeter")
+        contract("porter")
 
 
 def test_a_service_that_calls_itself_otherwise_is_refused(tmp_path, monkeypatch):
