@@ -141,6 +141,15 @@ async def test_calling_from_the_loop_that_must_answer_is_refused_and_does_not_ha
         client.echo(text="a")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, also where the run was started with it ignored, as `nohup` and `&` do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_cancels_what_it_waited_for() -> None:
     started, cancelled = threading.Event(), threading.Event()
 
