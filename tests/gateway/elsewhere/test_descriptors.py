@@ -43,12 +43,23 @@ def write(tmp_path):
     return write
 
 
-def test_services_are_found_and_those_for_grpc_clients_are_left_out(write):
-    path = write(service_file(), service_file("grpc/b.proto", "grpc.b.v1"))
+@pytest.mark.parametrize(
+    "package", ["grpc.health.v1", "grpc.reflection.v1", "grpc.reflection.v1alpha", "grpc.channelz.v1"]
+)
+def test_services_are_found_and_those_for_grpc_clients_are_left_out(write, package):
+    path = write(service_file(), service_file("b.proto", package))
 
     found = read_files([path])
 
     assert [service.full_name for service in found.services] == ["a.v1.AService"]
+
+
+def test_a_package_that_begins_as_those_of_grpc_is_served(write):
+    path = write(service_file("grpc/shop.proto", "grpc.gateway.shop.v1"))
+
+    found = read_files([path])
+
+    assert [service.full_name for service in found.services] == ["grpc.gateway.shop.v1.AService"]
 
 
 def test_the_promises_of_a_contract_are_read_whatever_pool_it_is_in():

@@ -29,8 +29,9 @@ _INSTALLED_TOO = ("buf/validate/validate.proto", "bedplate/v1/policy.proto", "be
 # What failures are told with; no contract imports them.
 _ALWAYS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 
-# Services of every server, which are for clients of gRPC.
-_PLUMBING = "grpc."
+# Services of every server, which are for clients of gRPC. Not all of `grpc.`:
+# programs of other people are in packages such as `grpc.gateway`, too.
+PLUMBING = ("grpc.channelz.", "grpc.health.", "grpc.lb.", "grpc.reflection.")
 
 _HOW_TO_MAKE = (
     "make it with `buf build -o contracts.binpb`, or with `protoc --include_imports "
@@ -158,7 +159,7 @@ def build(files: Mapping[str, Any], *, where: str, names: Iterable[str] | None =
     services = tuple(
         service
         for service in found
-        if not service.full_name.startswith(_PLUMBING) and (wanted is None or service.full_name in wanted)
+        if not service.full_name.startswith(PLUMBING) and (wanted is None or service.full_name in wanted)
     )
     if not services:
         raise DescriptorError(f"{where} offers no service.")

@@ -8,6 +8,7 @@ import grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from bedplate.gateway.elsewhere.descriptors import (
+    PLUMBING,
     Contracts,
     DescriptorError,
     UnreachableError,
@@ -25,8 +26,6 @@ _METHODS = (
 ASK_S = 20.0
 FILES_MAX = 5_000
 BYTES_MAX = 128 * 1024 * 1024
-
-_PLUMBING = "grpc."
 
 # The package's types do not know all of its messages.
 pb: Any = reflection_pb2
@@ -93,7 +92,7 @@ class _Reading:
             listed = await self._ask(list_services="*")
             names = [service.name for service in listed.list_services_response.service]
             for name in names:
-                if not name.startswith(_PLUMBING):
+                if not name.startswith(PLUMBING):
                     await self._take(name, file_containing_symbol=name)
             await self._complete()
         finally:
