@@ -8,6 +8,7 @@ import pytest
 from bedplate.auth.principal import Principal
 from bedplate.contract.policy import PolicyError
 from bedplate.contract.promises import Cache, CacheScope, Rate, RateScope
+from bedplate.gateway.headers import told_lines
 from bedplate.pipeline.stages import rate
 from bedplate.policy.explain import explain
 from tests.pipeline.conftest import KEYS, Bench
@@ -190,14 +191,26 @@ async def test_http_callers_are_told_what_they_have_left(bench: Bench) -> None:
     for door in ("http", "http", "grpc"):
         call = bench.call(door=door)
         await run(bench.methods["Echo"], call, EchoRequest(text="hi"))
-        told.append(call.response_headers)
+        told.append(told_lines(call))
 
-    policy = ("ratelimit-policy", '"a \\"b\\"";q=30;w=3')
+    policy = 'ratelimit-policy: "a \\"b\\"";q=30;w=3\r\n'
     assert told == [
-        [policy, ("ratelimit", '"a \\"b\\"";r=29;t=1')],
-        [policy, ("ratelimit", '"a \\"b\\"";r=28;t=1')],
-        [],
+        f'{policy}ratelimit: "a \\"b\\"";r=29;t=1\r\n',
+        f'{policy}ratelimit: "a \\"b\\"";r=28;t=1\r\n',
+        "",
     ]
+
+
+@pytest.mark.parametrize("bucket", ["caf\u00e9", "a\r\nset-cookie: b"])
+async def test_a_bucket_whose_name_no_header_can_hold_is_counted_and_not_told(
+    bench: Bench, bucket: str
+) -> None:
+    limit(bench, "Echo", bucket=bucket)
+    call = bench.call(door="http")
+    await run(bench.methods["Echo"], call, EchoRequest(text="hi"))
+
+    assert told_lines(call) == ""
+    assert [one.holders for one in bench.parts.quota.buckets if one.name == bucket] == [1]
 
 
 @pytest.mark.usefixtures("clock")
@@ -210,9 +223,9 @@ async def test_http_callers_are_told_of_the_limit_in_force_when_another_method_t
         limit(bench, "EchoSmall", bucket="one", per_second=10.0, burst=burst)
         call = bench.call(door="http")
         await run(bench.methods["Echo"], call, EchoRequest(text="hi"))
-        told.append(dict(call.response_headers)["ratelimit-policy"])
+        told.append(told_lines(call).splitlines()[0])
 
-    assert told == ['"one";q=30;w=3', '"one";q=20;w=2']
+    assert told == ['ratelimit-policy: "one";q=30;w=3', 'ratelimit-policy: "one";q=20;w=2']
 
 
 @pytest.mark.usefixtures("clock")
@@ -223,7 +236,7 @@ async def test_an_http_caller_that_is_refused_is_told_so_too(bench: Bench) -> No
 
     await fail(bench.methods["Echo"], call)
 
-    assert ("ratelimit", f'"{bench.methods["Echo"].name}";r=2;t=1') in call.response_headers
+    assert f'ratelimit: "{bench.methods["Echo"].name}";r=2;t=1' in told_lines(call).splitlines()
 
 
 @pytest.mark.usefixtures("clock")

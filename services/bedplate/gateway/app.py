@@ -21,10 +21,10 @@ from bedplate.gateway.headers import (
     KEPT_LINES,
     cache_line,
     call_lines,
-    further_lines,
     id_lines,
     metadata_of,
     timeout_s,
+    told_lines,
 )
 from bedplate.gateway.routes import Match, Route, Routes, bindings, parse
 from bedplate.pipeline.call import Call
@@ -195,11 +195,9 @@ class Gateway:
         body = (request.encode or endpoint.plan.encode)(message)
         cache = endpoint.method.policy.cache if request.method != "POST" else None
         if cache is None or not cache.http_max_age_s:
-            fields = JSON_LINES + id_lines(call)
+            fields = JSON_LINES + id_lines(call) + told_lines(call)
         else:
-            fields = f"{KEPT_LINES}{cache_line(endpoint.method.policy)}{id_lines(call)}"
-        if call.response_headers:
-            fields += further_lines(call.response_headers)
+            fields = f"{KEPT_LINES}{cache_line(endpoint.method.policy)}{id_lines(call)}{told_lines(call)}"
         response = Response(200, fields.encode("latin-1"), body, message)
         for hook in endpoint.replies:
             hook(request, response)

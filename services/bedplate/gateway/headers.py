@@ -53,7 +53,7 @@ def id_lines(call: Call) -> str:
 
 def call_lines(call: Call) -> bytes:
     """Header lines of a call: its ids, and what its handler set as far as that may reach callers outside."""
-    return (id_lines(call) + further_lines(call.response_headers)).encode("latin-1")
+    return (id_lines(call) + told_lines(call)).encode("latin-1")
 
 
 def cache_line(policy: MethodPolicy) -> str:
@@ -63,6 +63,15 @@ def cache_line(policy: MethodPolicy) -> str:
     if policy.auth is not None and policy.auth.anonymous:
         return f"cache-control: public, max-age={seconds}\r\n"
     return f"cache-control: private, max-age={seconds}\r\nvary: authorization\r\n"
+
+
+def told_lines(call: Call) -> str:
+    """Header lines of what the call's caller may call yet, and of what its handler set."""
+    lines = ""
+    if call.quota is not None:
+        write, tokens = call.quota
+        lines = write(tokens)
+    return lines + further_lines(call.response_headers) if call.response_headers else lines
 
 
 def further_lines(headers: Iterable[tuple[str, str | bytes]]) -> str:

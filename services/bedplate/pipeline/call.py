@@ -48,6 +48,8 @@ class Call:
         pending: See `bedplate.contract.scope`.
         outcome: The same; set while the handler of a method runs that has one
             effect for each request id.
+        quota: What its caller may call yet: what writes it as HTTP header lines, and
+            of how many tokens; None: there is no limit, or its door does not tell.
         response_headers: Metadata to send before the answer; names are lower case.
         code: With which code it failed, as the caller is told; empty: it has not.
         reason: The reason of that.
@@ -83,6 +85,7 @@ class Call:
         "pending",
         "principal",
         "queued_s",
+        "quota",
         "reason",
         "request",
         "requested_timeout_s",
@@ -130,6 +133,7 @@ class Call:
         self.principal: Principal = ANONYMOUS
         self.pending: list[Callable[[Any], None]] = []
         self.outcome: Attempt | None = None
+        self.quota: tuple[Callable[[float], str], float] | None = None
         self.response_headers: list[tuple[str, str | bytes]] = []
         self._trace_id = ""
         self._span_id = ""
@@ -168,7 +172,9 @@ class Call:
     def trace_id(self) -> str:
         """32 hex digits: the caller's trace, or a new one that is made when it is first asked for."""
         if not self._trace_id:
-            self._trace_id = random.getrandbits(128).to_bytes(16, "big").hex()
+            both = random.getrandbits(192).to_bytes(24, "big").hex()
+            self._trace_id = both[:32]
+            self._span_id = self._span_id or both[32:]
         return self._trace_id
 
     @trace_id.setter
@@ -234,6 +240,6 @@ class Call:
         own._trace_id, own._span_id = trace
         own._peer = self.peer  # a door knows it only while the call runs
         own.deadline, own.outbound_deadline = time.monotonic() + limit_s, 0.0
-        own.pending, own.response_headers = [], []
+        own.pending, own.response_headers, own.quota = [], [], None
         own.watch, own.expired, own.stopped = None, False, False
         return own

@@ -35,7 +35,7 @@ class Chain:
         policy: The policy that it keeps.
         names: Names of its stages, in order.
         enters: Run once, before the first message.
-        leaves: Run at the end, last one first, each with its place among `enters`.
+        leaves: Run at the end, last one first.
         messages: Run for every request message.
         responses: Run for every response message.
         around: The handler with what wraps it; None: nothing does.
@@ -47,10 +47,8 @@ class Chain:
     def __init__(self, policy: MethodPolicy, stages: tuple[Stage, ...], handler: Any) -> None:
         self.policy = policy
         self.names = tuple(stage.name for stage in stages)
-        hooked = [stage for stage in stages if stage.enter is not None or stage.leave is not None]
-        self.enters = tuple(stage.enter or _pass for stage in hooked)
-        leaves = [(place, stage.leave) for place, stage in enumerate(hooked) if stage.leave is not None]
-        self.leaves = tuple(reversed(leaves))
+        self.enters = tuple(stage.enter for stage in stages if stage.enter is not None)
+        self.leaves = tuple(stage.leave for stage in reversed(stages) if stage.leave is not None)
         self.messages = tuple(stage.message for stage in stages if stage.message is not None)
         self.responses = tuple(stage.response for stage in stages if stage.response is not None)
         arounds = [stage for stage in stages if stage.around is not None]
@@ -159,11 +157,9 @@ class Method:
         chain = self._chain
         CURRENT.set(call)
         self._recorder.begin(call)
-        entered = 0
         try:
             for enter in chain.enters:
                 waiting = enter(call)
-                entered += 1
                 if waiting is not None:
                     await waiting
             request: Any = payload if read is None else await read()
@@ -197,9 +193,8 @@ class Method:
         finally:
             if call.expired or call.stopped:
                 _uncancel()
-            for place, leave in chain.leaves:
-                if place < entered:
-                    leave(call)
+            for leave in chain.leaves:
+                leave(call)
 
     async def stream(
         self, call: Call, payload: Any, read: Read | None = None
@@ -208,12 +203,10 @@ class Method:
         chain = self._chain
         CURRENT.set(call)
         self._recorder.begin(call)
-        entered = 0
         responses: Any = None
         try:
             for enter in chain.enters:
                 waiting = enter(call)
-                entered += 1
                 if waiting is not None:
                     await waiting
             request: Any = payload if read is None else await read()
@@ -244,9 +237,8 @@ class Method:
         finally:
             if call.expired or call.stopped:
                 _uncancel()
-            for place, leave in chain.leaves:
-                if place < entered:
-                    leave(call)
+            for leave in chain.leaves:
+                leave(call)
             if responses is not None:
                 await _close(responses, self.name)
 
@@ -317,10 +309,6 @@ class _Requests:
             request = step(self._call, request)
         message: Message = request
         return message
-
-
-def _pass(call: Call) -> None:
-    """Stands for the entry of a stage that only leaves."""
 
 
 def _uncancel() -> None:

@@ -44,8 +44,9 @@ class Stage:
         before: Runs once right before the handler, where `around` would; for
             all kinds of call. Refuses and waits like `enter`.
         response: Runs for every response message. Refuses by raising.
-        leave: Runs at the end of every call that entered, in reverse order.
-            Must not raise.
+        leave: Runs at the end of every call, in reverse order; of one that was
+            refused before it came to `enter` too, so it gives back what this
+            call took and nothing else. Must not raise.
     """
 
     name: str

@@ -77,29 +77,30 @@ class _Teller:
     def __init__(self, bucket: Bucket, rate: Rate) -> None:
         self._bucket = bucket
         self._rate = rate
-        self._name = bucket.name.replace("\\", "\\\\").replace('"', '\\"')
+        quoted = bucket.name.replace("\\", "\\\\").replace('"', '\\"')
+        self._name = f'"{quoted}"'
+        self._door = "http" if quoted.isascii() and quoted.isprintable() else None
         # Made anew when the bucket's numbers change.
         self._burst = self._per_second = 0.0
-        self._policy = ("", "")
+        self._policy = ""
 
     def __call__(self, call: Call, left: float) -> None:
         """Tell a caller who has so many tokens left; below 0: who lacks so many and is refused."""
-        if call.door == "http":
-            tokens = left if left >= 0 else left + self._rate.cost
-            call.response_headers += self._headers(tokens)
+        if call.door == self._door:
+            call.quota = (self._lines, left if left >= 0 else left + self._rate.cost)
         if left < 0:
             raise self._refusal(left)
 
-    def _headers(self, tokens: float) -> tuple[tuple[str, str], tuple[str, str]]:
+    def _lines(self, tokens: float) -> str:
         """What is left, as draft-ietf-httpapi-ratelimit-headers has it: the window is the time to fill it."""
         bucket = self._bucket
         burst, per_second = bucket.burst, bucket.per_second
         if burst != self._burst or per_second != self._per_second:
             self._burst, self._per_second = burst, per_second
             window_s = math.ceil(burst / per_second)
-            self._policy = ("ratelimit-policy", f'"{self._name}";q={int(burst)};w={window_s}')
+            self._policy = f"ratelimit-policy: {self._name};q={int(burst)};w={window_s}\r\n"
         reset_s = math.ceil((burst - tokens) / per_second)
-        return self._policy, ("ratelimit", f'"{self._name}";r={int(tokens)};t={reset_s}')
+        return f"{self._policy}ratelimit: {self._name};r={int(tokens)};t={reset_s}\r\n"
 
     def _refusal(self, left: float) -> Refusal:
         bucket, rate = self._bucket, self._rate
