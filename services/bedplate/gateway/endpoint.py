@@ -52,6 +52,7 @@ class Feature:
 
     Attributes:
         name: The module's name.
+        headers: `body` and `fill` run for requests that have one of these headers; None: for all.
         parameters: Query parameters that are the feature's and no field's, and
             what takes their text. A field of the request with such a name wins;
             the name with a `$` before it is the feature's always.
@@ -70,6 +71,7 @@ class Feature:
     """
 
     name: str
+    headers: frozenset[str] | None = None
     parameters: Mapping[str, Callable[[Request, str], None]] | None = None
     body: Callable[[Request], None] | None = None
     fill: Callable[[Request, Message], None] | None = None
@@ -78,6 +80,19 @@ class Feature:
     always: Callable[[Request, Response], None] | None = None
     preflight: Callable[[Request], Fields] | None = None
     deliver: Callable[[Request, Call, Sink], Awaitable[None]] | None = None
+
+
+class _Hooks:
+    """What some features do when a request message is made."""
+
+    __slots__ = ("bodies", "fills")
+
+    def __init__(self, features: Iterable[Feature]) -> None:
+        self.bodies = tuple(feature.body for feature in features if feature.body is not None)
+        self.fills = tuple(feature.fill for feature in features if feature.fill is not None)
+
+    def __bool__(self) -> bool:
+        return bool(self.bodies or self.fills)
 
 
 class Endpoint:
@@ -113,14 +128,15 @@ class Endpoint:
         self.features = tuple(feature.name for feature in made)
         for feature in made:
             self.plan.reserve(feature.parameters or {})
-        self._bodies = tuple(feature.body for feature in made if feature.body is not None)
-        self._fills = tuple(feature.fill for feature in made if feature.fill is not None)
+        usual = [feature for feature in made if feature.headers is None]
+        self._usual, self._every = _Hooks(usual), _Hooks(made)
+        self._rare = frozenset(name for feature in made for name in feature.headers or ())
         self.replies = tuple(feature.reply for feature in made if feature.reply is not None)
         self.failures = tuple(feature.failed for feature in made if feature.failed is not None)
         self.always = tuple(feature.always for feature in made if feature.always is not None)
         self.preflights = tuple(feature.preflight for feature in made if feature.preflight is not None)
         self.deliver = next((feature.deliver for feature in made if feature.deliver is not None), None)
-        self.decode = self._decode if self._bodies or self._fills else self.plan.decode
+        self.decode = self._decode if self._every else self.plan.decode
 
     @cached_property
     def plan(self) -> Plan:
@@ -133,12 +149,13 @@ class Endpoint:
         return self.method.policy.request_bytes
 
     def _decode(self, request: Request) -> Message:
+        hooks = self._usual if self._rare.isdisjoint(request.headers) else self._every
         sent = request.body
         try:
-            for hook in self._bodies:
-                hook(request)
+            for body in hooks.bodies:
+                body(request)
             message = self.plan.decode(request)
-            for fill in self._fills:
+            for fill in hooks.fills:
                 fill(request, message)
         finally:
             request.body = sent  # the door counts what came in, and what a hook made of it may go

@@ -28,6 +28,7 @@ from bedplate.pipeline.failure import Failure
 ETAG = "etag"
 _IF_MATCH = "if-match"
 _IF_NONE_MATCH = "if-none-match"
+_HEADERS = frozenset({_IF_MATCH, _IF_NONE_MATCH})
 
 _HASH_BYTES = 12
 _VIEW_BYTES = 4
@@ -42,13 +43,14 @@ def compile(endpoint: Endpoint) -> Feature | None:
     """Tags and conditions of reads, conditions of writes; what streams has no tag, and keeps no condition."""
     if endpoint.method.server_streaming:
         lenient = endpoint.method.policy.http.lenient
-        return None if lenient else Feature("conditional", fill=_stream_fill)
+        return None if lenient else Feature("conditional", _HEADERS, fill=_stream_fill)
     read_etag = _reader(endpoint.method.descriptor.output_type, endpoint.binding.response_body)
     if endpoint.binding.http_method in _READS:
         return Feature("conditional", reply=_read_reply(read_etag))
     creates = makes_once(endpoint.method.descriptor, endpoint.method.policy)
     return Feature(
         "conditional",
+        _HEADERS,
         fill=_write_fill(endpoint, creates=creates),
         reply=_write_reply(read_etag) if read_etag is not None else None,
         failed=_exists if creates else None,

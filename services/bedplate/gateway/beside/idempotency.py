@@ -20,6 +20,7 @@ from bedplate.pipeline.failure import Failure
 KEY = "idempotency-key"
 KEY_CHARS_MAX = 255
 FIELD = "request_id"
+_HEADERS = frozenset({KEY})
 
 # A string of RFC 9651, or the same characters without quotes, as many clients send them.
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
@@ -35,9 +36,9 @@ def compile(endpoint: Endpoint) -> Feature | None:
     """
     policy = endpoint.method.policy
     if policy.idempotency is Idempotency.REQUEST_ID:
-        return Feature("idempotency", fill=_fill, failed=_failed)
+        return Feature("idempotency", _HEADERS, fill=_fill, failed=_failed)
     if policy.idempotency is Idempotency.NONE and not policy.http.lenient:
-        return Feature("idempotency", fill=_refuse)
+        return Feature("idempotency", _HEADERS, fill=_refuse)
     return None
 
 
@@ -66,10 +67,7 @@ def _malformed() -> Refusal:
 
 
 def _fill(request: Request, message: Any) -> None:
-    value = request.headers.get(KEY)
-    if value is None:
-        return
-    key = read(value)
+    key = read(request.headers[KEY])
     if message.request_id:
         sentence = f"The request id stands in this field and in the header {KEY}; send it in one of them."
         raise refusal([Violation(FIELD, sentence, "http.twice")])
@@ -77,8 +75,6 @@ def _fill(request: Request, message: Any) -> None:
 
 
 def _refuse(request: Request, message: Message) -> None:
-    if KEY not in request.headers:
-        return
     sentence = (
         "This call has a new effect each time it is sent, with a key or without; send it without the header, "
         "and do not repeat it unasked."
