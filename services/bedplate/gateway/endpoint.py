@@ -52,7 +52,8 @@ class Feature:
 
     Attributes:
         name: The module's name.
-        headers: `body` and `fill` run for requests that have one of these headers; None: for all.
+        headers: What `body` and `fill` are about: they may be left out for a request
+            that has none of these headers; None: they run for all.
         parameters: Query parameters that are the feature's and no field's, and
             what takes their text. A field of the request with such a name wins;
             the name with a `$` before it is the feature's always.

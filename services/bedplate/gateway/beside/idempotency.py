@@ -67,7 +67,10 @@ def _malformed() -> Refusal:
 
 
 def _fill(request: Request, message: Any) -> None:
-    key = read(request.headers[KEY])
+    value = request.headers.get(KEY)
+    if value is None:
+        return
+    key = read(value)
     if message.request_id:
         sentence = f"The request id stands in this field and in the header {KEY}; send it in one of them."
         raise refusal([Violation(FIELD, sentence, "http.twice")])
@@ -75,6 +78,8 @@ def _fill(request: Request, message: Any) -> None:
 
 
 def _refuse(request: Request, message: Message) -> None:
+    if KEY not in request.headers:
+        return
     sentence = (
         "This call has a new effect each time it is sent, with a key or without; send it without the header, "
         "and do not repeat it unasked."

@@ -22,9 +22,9 @@ def compile(endpoint: Endpoint) -> Feature | None:
         return None
 
     def unpack(request: Request) -> None:
-        if request.body:
-            coding = request.headers["content-encoding"].lower()
-            request.body = _unpacked(request, coding, endpoint.request_bytes)
+        coding = request.headers.get("content-encoding")
+        if coding is not None and request.body:
+            request.body = _unpacked(request, coding.lower(), endpoint.request_bytes)
 
     return Feature("inflate", frozenset({"content-encoding"}), body=unpack)
 
