@@ -78,7 +78,9 @@ def gateway() -> Any:
 
 def read(gateway: Gateway, pieces: list[bytes]) -> list[Any]:
     """What came of the bytes: the requests that are in, the refusal, and how it stands at the end."""
-    reader = Reader(gateway, Settings(), peer="", reserve=lambda size: True, proceed=lambda: None)
+    reader = Reader(
+        gateway, Settings(), peer="", accepted=0.0, reserve=lambda size: True, proceed=lambda: None
+    )
     found: list[Any] = []
     try:
         for piece in pieces:

@@ -48,9 +48,11 @@ class Held(Protocol):
 
     Attributes:
         peer: Where it comes from, such as `ipv4:127.0.0.1:4711`.
+        accepted: When it was there, `time.monotonic` seconds.
     """
 
     peer: str
+    accepted: float
 
     def check(self, now: float) -> None:
         """End what takes too long; `now` is `time.monotonic` seconds."""

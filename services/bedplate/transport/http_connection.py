@@ -43,6 +43,7 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(self, door: "HttpDoor", *, instead_of: "Held | None" = None) -> None:
         self.peer = ""
+        self.accepted = time.monotonic() if instead_of is None else instead_of.accepted
         self._door = door
         self._instead_of = instead_of  # what the door counts until this connection is made
         self._transport: asyncio.Transport | None = None
@@ -73,6 +74,7 @@ class HttpConnection(asyncio.Protocol):
             self._door.gateway,
             self._door.settings,
             peer=self.peer,
+            accepted=self.accepted,
             proxies=proxies if proxies is not None and proxies.sent(self.peer) else None,
             names=names_of_certificate(transport.get_extra_info("peercert")),
             reserve=self._door.reserve,

@@ -63,6 +63,7 @@ class Reader:
         settings: Settings,
         *,
         peer: str,
+        accepted: float,
         names: tuple[str, ...] = (),
         proxies: Proxies | None = None,
         reserve: Callable[[int], bool],
@@ -74,6 +75,7 @@ class Reader:
             gateway: Finds routes and makes refusals.
             settings: The limits.
             peer: Address of the caller.
+            accepted: When the connection was, before any handshake; `time.monotonic` seconds.
             names: What its certificate calls it.
             proxies: Set: it is a proxy that is believed when it tells whom it calls for.
             reserve: Asks for memory for so many bytes; False: there is none.
@@ -95,8 +97,8 @@ class Reader:
         self._done = 0  # requests that are in, since ever
         self.arrivals: deque[Arrival] = deque()
         self.state = State.IDLE
-        self._began = time.monotonic()  # when the unfinished request did
-        self.due = self._began + settings.http_header_s
+        self._began = accepted  # when the unfinished request did
+        self.due = time.monotonic() + settings.http_header_s
         self.closed = False
         self.unread = False
         self.held = 0
@@ -181,8 +183,8 @@ class Reader:
     def on_message_begin(self) -> None:
         """A request begins; empty lines before it do not count as its beginning."""
         self.state = State.HEAD
-        self._began = time.monotonic()
-        if self._done:  # the first has no more time than the connection had for it
+        if self._done:  # the first began with its connection: who dawdles before it is slow too
+            self._began = time.monotonic()
             self.due = self._began + self._settings.http_header_s
         self._raw = 0
 

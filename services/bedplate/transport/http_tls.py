@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING
 
 from bedplate.transport.http_connection import LINGER_S, HttpConnection, peer_of
@@ -78,6 +79,7 @@ class _Greeting:
 
     def __init__(self, door: "HttpDoor", accepted: socket.socket, peer: str) -> None:
         self.peer = peer
+        self.accepted = time.monotonic()
         self._door = door
         self._socket = accepted
         self.task: asyncio.Task[None] | None = None

@@ -124,7 +124,12 @@ def http(data: bytes) -> None:
     """Bytes of a connection become requests, or end it."""
     it = _the_shop()
     reader = Reader(
-        it.gateway, it.settings, peer="ipv4:127.0.0.1:1", reserve=lambda size: True, proceed=lambda: None
+        it.gateway,
+        it.settings,
+        peer="ipv4:127.0.0.1:1",
+        accepted=0.0,
+        reserve=lambda size: True,
+        proceed=lambda: None,
     )
     try:
         for start in range(0, len(data), 61):
