@@ -20,8 +20,10 @@ from bedplate.errors import Kind, Refusal
 
 # HTTP method of a binding that leaves it open, `custom: {kind: "*"}`. OPTIONS
 # is not one of them: browsers ask it without a credential, and are to be told
-# what there is.
+# what there is. Nor are those that are about the way of a request and no call.
 ANY = "*"
+_NO_CALLS = frozenset({"CONNECT", "TRACE"})
+_NOT_ANY = _NO_CALLS | {"OPTIONS"}
 _METHODS_OF_ANY = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
 
 # What may stand in a literal segment or a verb: a colon would read as a verb,
@@ -141,6 +143,8 @@ def _binding(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
         raise PolicyError(
             f"{method.full_name}: {http_method!r} is no HTTP method; write it in capitals, or * for any."
         )
+    if http_method in _NO_CALLS:
+        raise PolicyError(f"{method.full_name}: {http_method} is for proxies, not for calls; take another.")
     return Binding(http_method, path, rule.body, rule.response_body)
 
 
@@ -165,27 +169,28 @@ def parse(text: str) -> Template:
             endless = segments[-1] == "**"
             multi = endless or len(segments) > start + 1
             variables.append(Variable(path, start, None if endless else len(segments), multi))
-    verb = _VERB.match(text, at)
-    at = verb.end() if verb else at
+    found = _VERB.match(text, at)
+    at = found.end() if found else at
+    verb = found[1] if found else ""
     if at != len(text) or not segments:
         why = "a segment is a literal, *, ** or one {variable}, whole; after the last may be a :verb"
     else:
-        why = _mistake(segments, variables)
+        why = _mistake(segments, variables, verb)
     if why:
         raise PolicyError(f"the template {text!r} is wrong near character {at}: {why}")
-    return Template(text, tuple(segments), tuple(variables), verb[1] if verb else "")
+    return Template(text, tuple(segments), tuple(variables), verb)
 
 
-def _mistake(segments: list[str], variables: list[Variable]) -> str:
+def _mistake(segments: list[str], variables: list[Variable], verb: str) -> str:
     """What is wrong with a template whose every part is right; empty: nothing."""
     if "**" in segments[:-1]:
         return "nothing but a verb may follow **"
-    if "." in segments or ".." in segments:
-        return "callers resolve . and .. before they send them, so nobody can ask for this"
     try:
-        unescape("/".join(segments))
+        plain = [unescape(text) for text in (verb, *segments)]
     except Refusal:
         return "its escapes are no UTF-8 text"
+    if "." in plain[1:] or ".." in plain[1:]:
+        return "callers resolve . and .. before they send them, escaped or not, so nobody can ask for this"
     steps = [f"{variable.path}." for variable in variables]
     for index, path in enumerate(steps):
         for other in steps[:index]:
@@ -299,7 +304,7 @@ def _find(
                 return route
     for routes in (node.ends.get(verb) if at == len(segments) else None, node.tails.get(verb)):
         if routes:
-            route = routes.get(http_method) or (routes.get(ANY) if http_method != "OPTIONS" else None)
+            route = routes.get(http_method) or (None if http_method in _NOT_ANY else routes.get(ANY))
             if route is not None:
                 return route
             allow.update(routes)

@@ -100,6 +100,7 @@ WRONG = [
         "/{a}/{a}",
         "/{inner}/{inner.x}",
     ),
+    *("/%ff", "/a:%ff", "/{a=%C3/*}", "/./x", "/x/..", "/%2e/x", "/x/%2E.", "/{a=x/%2e%2E}"),
 ]
 
 
@@ -183,6 +184,8 @@ BAD_RULES = [
     'post: "/v1/x" body: "*" response_body: "nothing"',
     'custom { kind: "" path: "/v1/x" }',
     'custom { kind: "a b" path: "/v1/x" }',
+    'custom { kind: "TRACE" path: "/v1/x" }',
+    'custom { kind: "CONNECT" path: "/v1/x" }',
 ]
 
 
