@@ -38,7 +38,10 @@ KEPT_LINES = "content-type: application/json\r\n"
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:
     """The metadata of the call that a request becomes."""
-    found: dict[str, str | bytes] = {name: headers[name] for name in METADATA if name in headers}
+    found: dict[str, str | bytes] = {}
+    for name in METADATA:
+        if name in headers:
+            found[name] = headers[name]
     if REQUEST_ID in found and not _REQUEST_ID.fullmatch(headers[REQUEST_ID]):
         del found[REQUEST_ID]
     return found

@@ -31,7 +31,9 @@ UNREAD_MAX_BYTES = 64 * 1024
 FRAMING_FACTOR = 8
 
 _FRAMING = ("connection", "content-length", "expect", "host", "transfer-encoding")
-_KNOWN = {name.encode(): name for name in (*HEADERS_READ, *_FRAMING)}
+_KNOWN = {
+    spelled.encode(): name for name in (*HEADERS_READ, *_FRAMING) for spelled in (name, name.title())
+}
 _LISTED = HEADERS_LISTED | {"connection", "forwarded", "x-forwarded-for"}
 
 # What Connection usually says; other words are names of headers that were for the last hop only.
@@ -87,6 +89,7 @@ class Reader:
         self._names = names
         self._proxies = proxies
         self._known = _KNOWN if proxies is None else {**_KNOWN, proxies.header.encode(): proxies.header}
+        self._now = accepted  # when the piece that is read now came, `time.monotonic` seconds
         self._host = ""  # the last one that was looked at
         self._reserve = reserve
         self._proceed = proceed
@@ -131,6 +134,7 @@ class Reader:
             return
         done, size = self._done, len(data)
         self._came += size
+        self._now = time.monotonic()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -184,7 +188,7 @@ class Reader:
         """A request begins; empty lines before it do not count as its beginning."""
         self.state = State.HEAD
         if self._done:  # the first began with its connection: who dawdles before it is slow too
-            self._began = time.monotonic()
+            self._began = self._now
             self.due = self._began + self._settings.http_header_s
         self._raw = 0
 
@@ -203,13 +207,13 @@ class Reader:
         """The head is in: find what it is for, and how large a body may follow."""
         headers = self._read_lines()
         self._check_head(headers)
-        http_method = str(self._parser.get_method(), "ascii")
+        http_method = self._parser.get_method().decode("ascii")
         path, query = self._target(http_method)
         peer = self._peer
         if self._proxies is not None:
             peer = self._proxies.caller(peer, headers.pop(self._proxies.header, ""))
         request = self._request = Request(
-            http_method, path, query, headers, peer=peer, names=self._names, started=time.monotonic()
+            http_method, path, query, headers, peer=peer, names=self._names, started=self._now
         )
         found = self.gateway.open(request)
         if isinstance(found, Response):
@@ -280,7 +284,7 @@ class Reader:
             self._check_size()
         headers: dict[str, str] = {}
         for name, value in lines:
-            known = known_names.get(name.lower())
+            known = known_names.get(name) or known_names.get(name.lower())
             if known is None:
                 continue
             text = value.decode("latin-1").strip(" \t")
