@@ -97,11 +97,15 @@ class Plan:
         if binding.http_method in ("GET", "HEAD"):
             raise self._wrong("a GET has no body; leave `body` out.")
         if binding.body == "*":
-            if is_special(self._descriptor):
+            whole = self._whole_plan()
+            if not is_special(self._descriptor):
+                return whole
+            if self._variables:
                 raise self._wrong(
-                    f"{self._descriptor.full_name} has a JSON form of its own; wrap it in a message."
+                    f"{self._descriptor.full_name} is one JSON value, all of it the body; "
+                    "take the path's fields out, or wrap it in a message."
                 )
-            return self._whole_plan()
+            return lambda value: _arguments(whole(value))
         field = self._descriptor.fields_by_name.get(binding.body)
         if field is None:
             raise self._wrong(f"the body's field {binding.body} is no field of {self._descriptor.full_name}.")
@@ -223,6 +227,11 @@ class Plan:
         if len(self._parameters) < PARAMETERS_MAX:
             self._parameters[name] = found
         return found
+
+
+def _arguments(made: Any) -> dict[str, Any]:
+    """What a constructor takes; free values come as messages."""
+    return made if type(made) is dict else {field.name: value for field, value in made.ListFields()}
 
 
 def _twice(one: str, other: str) -> str:

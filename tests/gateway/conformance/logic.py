@@ -131,6 +131,7 @@ class Logic:
         return request
 
     _reflectunset = _reflectnumbers = _reflectnames = _reflect
+    _wholetext = _wholenumber = _wholeobject = _wholevalue = _wholeany = _wholetime = _reflect
 
     async def _render(self, request: Any, context: Context) -> Any:
         return contract.message("Everything").FromString(request.message)
