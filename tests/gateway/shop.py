@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from google.api import httpbody_pb2
 from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, timestamp_pb2, wrappers_pb2  # noqa: F401
 from google.protobuf.message_factory import GetMessageClass
 
@@ -28,10 +29,12 @@ def _special(name: str, number: int, what: str, *, label: str = "OPTIONAL") -> s
     return f'field {{ name: "{name}" number: {number} label: LABEL_{label} {what} }}\n'
 
 
-def _method(name: str, rule: str, policy: str = "", *, kind: str = "") -> str:
+def _method(
+    name: str, rule: str, policy: str = "", *, kind: str = "", answer: str = ".tests.shop.v1.Answer"
+) -> str:
     http = f"[google.api.http] {{ {rule} }}" if rule else ""
     return (
-        f'method {{ name: "{name}" input_type: ".tests.shop.v1.Thing" output_type: ".tests.shop.v1.Answer" '
+        f'method {{ name: "{name}" input_type: ".tests.shop.v1.Thing" output_type: "{answer}" '
         f"{kind} options {{ {http} [bedplate.v1.policy] {{ {policy} }} }} }}\n"
     )
 
@@ -41,7 +44,7 @@ FILE = add_file(
     'dependency: "bedplate/v1/policy.proto" dependency: "google/api/annotations.proto"\n'
     'dependency: "google/protobuf/timestamp.proto" dependency: "google/protobuf/duration.proto"\n'
     'dependency: "google/protobuf/field_mask.proto" dependency: "google/protobuf/wrappers.proto"\n'
-    'dependency: "google/protobuf/any.proto"\n'
+    'dependency: "google/protobuf/any.proto" dependency: "google/api/httpbody.proto"\n'
     'enum_type { name: "Colour" value { name: "COLOUR_UNSPECIFIED" number: 0 } '
     'value { name: "RED" number: 1 } value { name: "BLUE" number: 2 } }\n'
     'enum_type { name: "Reason" options { [bedplate.v1.reasons] { domain: "shop.tests" } }\n'
@@ -84,6 +87,9 @@ FILE = add_file(
     + field("metadata", 4, ".tests.shop.v1.Thing.LabelsEntry", repeated=True)
     + field("resume_token", 5, "string")
     + "}\n"
+    'message_type { name: "Secret"\n'
+    + field("secret", 1, "string", "[bedplate.v1.field] { sensitive: SENSITIVE_SECRET }")
+    + "}\n"
     'service { name: "ShopService" options { [bedplate.v1.service] { defaults { '
     'auth { all_scopes: "shop.all" } visibility: VISIBILITY_PUBLIC '
     "deadline { default { seconds: 5 } max { seconds: 30 } } } } }\n"
@@ -121,11 +127,30 @@ FILE = add_file(
         'http { cors { origins: "*" } }',
     )
     + _method("StreamThings", 'get: "/v1/stream"', kind="server_streaming: true")
+    + _method(
+        "StreamLenient",
+        'get: "/v1/stream-lenient"',
+        "http { json: JSON_MODE_LENIENT }",
+        kind="server_streaming: true",
+    )
+    + _method(
+        "StreamData",
+        'get: "/v1/stream-data"',
+        kind="server_streaming: true",
+        answer=".google.api.HttpBody",
+    )
+    + _method(
+        "StreamSecrets",
+        'get: "/v1/stream-secrets"',
+        kind="server_streaming: true",
+        answer=".tests.shop.v1.Secret",
+    )
     + "}\n"
 )
 SERVICE = FILE.services_by_name["ShopService"]
 Thing: Any = GetMessageClass(FILE.message_types_by_name["Thing"])
 Answer: Any = GetMessageClass(FILE.message_types_by_name["Answer"])
+Secret: Any = GetMessageClass(FILE.message_types_by_name["Secret"])
 
 
 class Handlers:
@@ -161,6 +186,19 @@ class Handlers:
             if self.before is not None:
                 await self.before(request, call)
             yield Answer(method=f"StreamThings {number}", thing=request, resume_token=str(number + 1))
+
+    StreamLenient = StreamThings
+
+    async def StreamData(self, request: Any, call: Any) -> AsyncIterator[Any]:
+        """As many bytes as the request's limit says, one by one, with the request's detail beside each."""
+        for number in range(request.limit):
+            if self.before is not None:
+                await self.before(request, call)
+            yield httpbody_pb2.HttpBody(data=bytes([number]), extensions=[request.detail])
+
+    async def StreamSecrets(self, request: Any, call: Any) -> AsyncIterator[Any]:
+        """One answer, whose secret is not in the request."""
+        yield Secret(secret="hunter2")
 
 
 class Keys:

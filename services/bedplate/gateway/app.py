@@ -184,7 +184,7 @@ class Gateway:
             await endpoint.deliver(request, call, sink)
         except Failure as failure:
             return self._answer(failure, call, request)
-        except Exception as error:  # a response that has no JSON form
+        except Exception as error:  # what is no failure of the call: a bug of ours
             fault = self._fault(call, error, None)
             if not sink.started:
                 return self._answer(fault, call, request)

@@ -28,6 +28,10 @@ Write = Callable[[Message], Awaitable[None]]
 Read = Callable[[], Awaitable[Any]]
 
 
+class UnwritableError(Exception):
+    """What `write` raises of a response that its door cannot write: the call has failed, by our fault."""
+
+
 class Chain:
     """The stages of a method, flat: what runs where. Made anew when the policy in force changes.
 
@@ -246,7 +250,8 @@ class Method:
         """Run a call whose responses are a stream, and write each of them; otherwise as `unary`.
 
         A call that ends while a response is being written (its deadline passes
-        and the caller does not read) ends as one that ends in its handler.
+        and the caller does not read) ends as one that ends in its handler, and
+        so does one with a response that cannot be written.
 
         Raises:
             Failure: The answer, after the responses that were written.
@@ -256,7 +261,7 @@ class Method:
         async for response in responses:
             try:
                 await write(response)
-            except asyncio.CancelledError as error:
+            except (asyncio.CancelledError, UnwritableError) as error:
                 await responses.athrow(error)
             except BaseException:
                 await responses.aclose()

@@ -4,7 +4,8 @@
 is event `error`. `application/x-ndjson`, `application/jsonl`, `*/*`: a line
 `{"result": ...}` each, line `{"end": ...}`; a failure is line `{"error": ...}`.
 `application/json`: a list, whose bracket is the end; on failure the connection
-breaks off. google.api.HttpBody: its bytes, one after the other.
+breaks off. google.api.HttpBody: its bytes, one after the other. A response that
+has no JSON form is a failure like others: of the call, and logged as our fault.
 
 A call that fails before its first response is answered as any other. Each form
 tells an end from a connection that broke: a reader that saw no end has not
@@ -12,6 +13,7 @@ seen all. Lenient methods write lines as grpc-gateway does, without an end.
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
 import orjson
@@ -23,13 +25,15 @@ from bedplate.gateway import problem
 from bedplate.gateway.beside import quality
 from bedplate.gateway.beside.negotiate import JSON, best, check_accept, is_raw
 from bedplate.gateway.beside.raw import DATA, media_type
-from bedplate.gateway.codec.encode import encoder
+from bedplate.gateway.codec.encode import EncodeError, encoder
 from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response, Sink, header_lines
 from bedplate.gateway.headers import call_lines
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.compile import UnwritableError
 from bedplate.pipeline.failure import Failure
+from bedplate.telemetry.redact import scrub
 
 # A caller hears that its call is accepted after this, though there is no response yet. Seconds.
 HEAD_S = 0.5
@@ -69,9 +73,12 @@ class _LenientLines(_Lines):
         return b""
 
     def error(self, failure: Failure, trace_id: str) -> bytes | None:
-        descriptor: Any = failure.status.DESCRIPTOR  # upb's own type in the stubs
-        status = encoder(descriptor)(failure.status)
-        return orjson.dumps({"error": {"code": 0, "message": "", "details": [], **status}}) + b"\n"
+        status, details = failure.status, []
+        for packed in status.details:
+            with contextlib.suppress(EncodeError):  # a type that is not known here; the rest still tells
+                details.append(encoder(packed.DESCRIPTOR)(packed))
+        told = {"code": status.code, "message": status.message, "details": details}
+        return orjson.dumps({"error": told}) + b"\n"
 
 
 class _Events:
@@ -262,10 +269,16 @@ class _Delivery:
         return form
 
     async def _write(self, message: Message) -> None:
-        body = (self._request.encode or self._endpoint.plan.encode)(message)
-        self._start(message)
+        try:
+            body = (self._request.encode or self._endpoint.plan.encode)(message)
+            piece = self._form.result(body, message)
+            self._start(message)
+        except Exception as error:
+            # The log must not tell what is secret in the response, and knows the request only.
+            told = scrub(f"{type(error).__name__}: {error}", message)
+            raise UnwritableError(told).with_traceback(error.__traceback__) from None
         self._count += 1
-        await self._sink.write(self._form.result(body, message))
+        await self._sink.write(piece)
 
     def _start(self, message: Any = None) -> None:
         if self._sink.started:
