@@ -48,7 +48,8 @@ class _Bare:
 
     def begin(self, call: Any) -> None: ...
 
-    def end(self, call: Any, code: str, reason: str, cause: BaseException | None = None) -> None: ...
+    def end(self, call: Any, code: str, reason: str, cause: BaseException | None = None) -> None:
+        call.ended = time.monotonic()
 
 
 class Bench:

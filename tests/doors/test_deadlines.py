@@ -196,7 +196,7 @@ async def test_the_refusals_around_deadline_and_faults_come_in_one_order(
 ) -> None:
     timings, faults = handlers.parts.timings, handlers.parts.live.faults
     timing = timings.of(DO)
-    timing.succeeded(time.monotonic() - 5.0)
+    timing.succeeded(5.0, time.monotonic())
     timing.count, timing.estimate_s = ENOUGH, 5.0
     faults.set(Fault("f", DO, Abort("ABORTED")))
 

@@ -88,7 +88,7 @@ async def test_what_cannot_finish_is_refused_before_it_is_read_and_faults_come_l
     echo = bench.methods["Echo"]
     timing = bench.parts.timings.of(echo.name)
     for _ in range(ENOUGH):
-        timing.succeeded(time.monotonic() - 1.0)
+        timing.succeeded(1.0, time.monotonic())
     bench.parts.live.faults.set(Fault("f", echo.name, Abort("ABORTED")))
     assert not timing.doubts(0.1)  # the first one of a while is let through, to look
     seen = []

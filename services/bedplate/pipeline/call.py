@@ -56,6 +56,7 @@ class Call:
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
         started: `time.monotonic` seconds.
+        ended: When it was recorded, the same clock; 0 before.
         watch: What ends it at its deadline; None: nothing does, or the door.
         vouch: Tells in which metadata the caller says for whom it calls, which is
             apart from all other and believed of trusted peers only. None: this
@@ -75,6 +76,7 @@ class Call:
         "decode",
         "door",
         "door_cancels",
+        "ended",
         "error_id",
         "expired",
         "level",
@@ -121,6 +123,7 @@ class Call:
         self.requested_timeout_s = requested_timeout_s
         self.door_cancels = door_cancels
         self.started = started or time.monotonic()
+        self.ended = 0.0
         self.deadline = 0.0
         self._outbound_deadline = 0.0
         self.expired = False

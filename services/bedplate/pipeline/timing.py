@@ -49,10 +49,8 @@ class Timing:
         self.count = 0
         self.refused = 0
 
-    def succeeded(self, started: float) -> None:
-        """Note that a call has ended well, which began at `started`, seconds of the clock."""
-        now = self._clock()
-        took_s = now - started
+    def succeeded(self, took_s: float, now: float) -> None:
+        """Note that a call has ended well, after so many seconds, and when by the clock."""
         if now - self._last > FORGET_S:
             self.count, self.estimate_s = 1, took_s
         else:

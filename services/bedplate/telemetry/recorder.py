@@ -28,6 +28,7 @@ class RecordedCall(Protocol):
     door: str
     metadata: Any
     started: float
+    ended: float
     parent_span_id: str
     sampled: bool
     error_id: str
@@ -132,7 +133,8 @@ class Recorder:
     def end(self, call: RecordedCall, code: str, reason: str, cause: BaseException | None = None) -> None:
         """Record how the call ended; `cause` is the fault behind an INTERNAL or the like."""
         self._tally.ended += 1
-        duration_s = time.monotonic() - call.started
+        call.ended = time.monotonic()
+        duration_s = call.ended - call.started
         if call.sampled and self._telemetry.spans is not None:
             self._telemetry.spans.record(call, code, reason, duration_s)
         call.settle_peer(wanted=code != "OK")

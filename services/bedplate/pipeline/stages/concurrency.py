@@ -36,6 +36,6 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
 
     def leave(call: Call) -> None:
         if call.slot_since:
-            slots.give_back(time.monotonic() - call.slot_since if not call.reason else None)
+            slots.give_back(call.ended - call.slot_since if not call.reason else None)
 
     return Stage("concurrency", enter=enter, leave=leave)

@@ -46,7 +46,7 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
 
     def leave(call: Call) -> None:
         if not call.reason:
-            timing.succeeded(call.started)
+            timing.succeeded(call.ended - call.started, call.ended)
 
     return Stage("feasible", enter=enter, leave=leave)
 

@@ -5,8 +5,6 @@ part of one that was let in before, and streams are asked at their beginning
 only: they say nothing of how long calls take, and wait more than they work.
 """
 
-import time
-
 from bedplate.contract.headers import CRITICALITY
 from bedplate.contract.policy import MethodPolicy
 from bedplate.pipeline.call import Call
@@ -39,8 +37,7 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
         if not call.counted:
             return
         if call.reason in _TELLING:
-            now = time.monotonic()
-            limit.end(door.base, now - call.started - call.queued_s, now)
+            limit.end(door.base, call.ended - call.started - call.queued_s, call.ended)
         else:
             limit.drop()
 
