@@ -14,7 +14,6 @@ from tests.bench import codecs, report, rows, tools
 
 def test_a_row_whose_tool_is_missing_is_left_out_and_it_is_said_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    tools._go_programs.cache_clear()
     measured = bench.measure(["go_all"], rounds=1, seconds=0.1)
 
     assert measured == {}
@@ -52,7 +51,6 @@ def test_the_cpu_of_a_servers_own_children_counts():
 
 def test_codecs_are_measured_side_by_side_and_where_it_began_it_may_run_on(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    tools._go_programs.cache_clear()
     allowed = os.sched_getaffinity(0)
     monkeypatch.setattr(codecs, "CALLS", 3)
     found = codecs.measure(rounds=2)

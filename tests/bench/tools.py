@@ -30,7 +30,6 @@ GO = Programs(
 )
 
 
-@cache
 def go_program(name: str) -> Path:
     """One of the programs of tests/bench/go.
 
