@@ -25,7 +25,14 @@ class Asked:
 
 
 def asked() -> Iterator[Asked]:
-    """All of them."""
+    """All of them, in the order of the answers that are kept."""
+    yield from _paths_and_queries()
+    yield from _bodies()
+    yield from _paths_and_bodies()
+    yield from _selected_bodies()
+
+
+def _paths_and_queries() -> Iterator[Asked]:
     for name, texts in (SORTS | ONLY_QUERY).items():
         for text in texts:
             sent = quote(text, safe="")
@@ -48,6 +55,9 @@ def asked() -> Iterator[Asked]:
     yield from (
         Asked(path=(("pick_text", "a"),), query=query) for query in ("pick_number=1", "pick_part.name=x")
     )
+
+
+def _bodies() -> Iterator[Asked]:
     yield from (Asked(select="*", body=body) for body in BODIES)
     yield from (Asked(select="*", body=body) for body in JSON_BODIES)
     for name, texts in SORTS.items():
@@ -57,6 +67,9 @@ def asked() -> Iterator[Asked]:
         ('{"a_string":"a"}', "{}", ""), ("a_int32=7", "a_int32=x", "unknown=1", "%zz=1")
     ):
         yield Asked(select="*", body=body, query=query)
+
+
+def _paths_and_bodies() -> Iterator[Asked]:
     for body in (
         '{"a_string":"b"}',
         '{"aString":"b","a_int32":1}',
@@ -78,6 +91,9 @@ def asked() -> Iterator[Asked]:
     for body in ('{"pick_text":"b"}', '{"pick_number":1}', '{"pick_part":{"name":"x"}}'):
         yield Asked(path=(("pick_text", "a"),), select="*", body=body)
         yield Asked(path=(("pick_part.name", "a"),), select="*", body=body)
+
+
+def _selected_bodies() -> Iterator[Asked]:
     for body in ("", "null", "{}", '{"name":"b"}', '{"name":"b","x":1} y', "[]", '{"size":"7"}'):
         yield Asked(select="part", body=body)
         yield Asked(path=(("part.name", "a"),), select="part", body=body)
