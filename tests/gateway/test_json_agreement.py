@@ -69,6 +69,11 @@ def canonical(pool: Any, message: Any) -> Any:
     return json.dumps(json_format.MessageToDict(message, descriptor_pool=pool), sort_keys=True)
 
 
+def floats(document: bytes | str) -> str:
+    """A document with all numbers alike: a free 1 is written as 1, and by json_format as 1.0."""
+    return json.dumps(json.loads(document, parse_int=float))
+
+
 def agree(seed: int, messages_of_each: int) -> None:
     """Fail when codec and json_format differ for messages of one pool of random types."""
     random = Random(seed)
@@ -84,7 +89,7 @@ def agree(seed: int, messages_of_each: int) -> None:
             ).encode()
             same = canonical(pool, message)
 
-            assert json.dumps(json.loads(written)) == json.dumps(theirs), seed
+            assert floats(written) == floats(json.dumps(theirs)), seed
             assert canonical(pool, read(written)) == same, seed
             assert canonical(pool, read(by_proto_name)) == same, seed
             assert canonical(pool, soft(written)) == same, seed

@@ -59,6 +59,15 @@ def test_a_message_without_json_form_is_a_fault(message):
         encode_message(message)
 
 
+def test_whole_numbers_in_free_values_have_no_point_as_far_as_they_are_exact():
+    numbers = [1, 0.0, -0.0, -7, 1.5, 2**53 - 1, -(2**53), 1e300]
+    held = struct_pb2.ListValue(values=[struct_pb2.Value(number_value=number) for number in numbers])
+
+    written = encode_message(struct_pb2.Struct(fields={"a": struct_pb2.Value(list_value=held)}))
+
+    assert written == b'{"a":[1,0,-0.0,-7,1.5,9007199254740991,-9007199254740992.0,1e+300]}'
+
+
 def test_one_field_can_be_written_alone():
     message = Everything(many_int64=[1, 2], map_string_int32={"a": 1}, child=Everything(one_bool=True))
 

@@ -313,14 +313,21 @@ def _value(message: Anything) -> Anything:
     if kind == "string_value":
         return message.string_value
     if kind == "number_value":
-        if not math.isfinite(message.number_value):
-            raise EncodeError("google.protobuf.Value holds NaN or an infinity, which has no JSON form")
-        return message.number_value
+        return _free_number(message.number_value)
     if kind == "bool_value":
         return message.bool_value
     if kind == "struct_value":
         return _struct(message.struct_value)
     return _list(message.list_value) if kind == "list_value" else None
+
+
+def _free_number(value: float) -> float:
+    """A whole number has no point: what was sent as 1 is no 1.0 to readers of whole numbers."""
+    if not math.isfinite(value):
+        raise EncodeError("google.protobuf.Value holds NaN or an infinity, which has no JSON form")
+    if not value.is_integer() or abs(value) > json_text.EXACT_MAX:
+        return value
+    return int(value) if value or math.copysign(1, value) > 0 else value  # no int is a zero below zero
 
 
 def _struct(message: Anything) -> dict[str, Anything]:
