@@ -212,7 +212,7 @@ class _Writer:
             return
         for steps in _parameters(request, ()):
             path = ".".join(step.name for step in steps)
-            if path in from_path or steps[0].name == binding.body:
+            if path in from_path or f"{path}.".startswith(f"{binding.body}."):
                 continue
             schema = self.schemas.field(steps[-1])
             parameter: dict[str, Any] = {
@@ -240,8 +240,8 @@ class _Writer:
             schema = plain if from_path else self.schemas.message(request)
             required = "required" in plain
         else:
-            field = request.fields_by_name[binding.body]
-            prefix = f"{field.name}."
+            field = _leaf(request, binding.body)
+            prefix = f"{binding.body}."
             below = frozenset(path.removeprefix(prefix) for path in from_path if path.startswith(prefix))
             schema = self.schemas.field(field, below)
             required = field_behavior_pb2.REQUIRED in behaviours(field)

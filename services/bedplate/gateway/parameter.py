@@ -140,6 +140,18 @@ def named(descriptor: Descriptor, name: str, *, json_names: bool = True) -> Fiel
     return field
 
 
+def field_at(descriptor: Descriptor, path: str) -> FieldDescriptor | None:
+    """The field at a dotted path, by proto names; None: there is none."""
+    below: Descriptor | None = descriptor
+    field = None
+    for step in path.split("."):
+        field = below.fields_by_name.get(step) if below is not None else None
+        if field is None:
+            return None
+        below = None if field.is_repeated else field.message_type
+    return field
+
+
 def unfit(path: str, sentence: str, rule: str = "http.parameter") -> Refusal:
     """The refusal of a request for one field."""
     return refusal([Violation(path, sentence, rule)])

@@ -22,8 +22,7 @@ from bedplate.errors import Kind, Refusal
 # is not one of them: browsers ask it without a credential, and are to be told
 # what there is. Nor are those that are about the way of a request and no call.
 ANY = "*"
-_NO_CALLS = frozenset({"CONNECT", "TRACE"})
-_NOT_ANY = _NO_CALLS | {"OPTIONS"}
+_NOT_ANY = frozenset({"CONNECT", "OPTIONS", "TRACE"})
 _METHODS_OF_ANY = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
 
 # What may stand in a literal segment or a verb: a colon would read as a verb,
@@ -32,7 +31,8 @@ _LITERAL = r"(?:[A-Za-z0-9._~!$&'()+,;@-]|%[0-9A-Fa-f]{2})+"
 _SEGMENT = rf"(?:\*\*|\*|{_LITERAL})"
 _FIELD_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 _PART = re.compile(rf"/(?:\{{({_FIELD_PATH})(?:=({_SEGMENT}(?:/{_SEGMENT})*))?\}}|({_SEGMENT}))")
-_VERB = re.compile(rf":({_LITERAL})")
+# Behind a variable nothing else can be meant by further colons than a verb that has some.
+_VERB = re.compile(rf":({_LITERAL}|(?<=\}}:){_LITERAL}(?::{_LITERAL})+)$")
 _HTTP_METHOD = re.compile(r"\*|[A-Z][A-Z-]*")
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -143,8 +143,8 @@ def _binding(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
         raise PolicyError(
             f"{method.full_name}: {http_method!r} is no HTTP method; write it in capitals, or * for any."
         )
-    if http_method in _NO_CALLS:
-        raise PolicyError(f"{method.full_name}: {http_method} is for proxies, not for calls; take another.")
+    if http_method == "CONNECT":
+        raise PolicyError(f"{method.full_name}: CONNECT is for proxies, not for calls; take another.")
     return Binding(http_method, path, rule.body, rule.response_body)
 
 
@@ -217,6 +217,7 @@ class Routes:
     def __init__(self) -> None:
         self._root = _Node()
         self._verbs: set[str] = set()
+        self._verb_parts = 1  # of the verb with most colons
         # Paths of templates without wildcards: nothing can be more specific.
         self._exact: dict[str, dict[str, Match]] = {}
 
@@ -250,6 +251,7 @@ class Routes:
         routes[route.http_method] = route
         if verb:
             self._verbs.add(verb)
+            self._verb_parts = max(self._verb_parts, verb.count(":") + 1)
         if not {"*", "**"} & {*template.segments} and "%" not in template.text:
             path = "/" + "/".join(template.segments) + (f":{verb}" if verb else "")
             values = _values(template, [*template.segments], [*template.segments])
@@ -258,7 +260,8 @@ class Routes:
     def match(self, http_method: str, path: str) -> Match | frozenset[str]:
         """The route for a request, or the HTTP methods that its path has; an empty set: no such path.
 
-        Each node of the trie is visited at most twice, however long the path is.
+        Each node of the trie is visited at most once for each verb that the path may
+        have, and once for none, however long the path is.
 
         Args:
             http_method: In capitals.
@@ -273,14 +276,16 @@ class Routes:
         raw = path[1:].split("/")
         plain = [unescape(segment) for segment in raw] if "%" in path else raw
         allow: set[str] = set()
-        # The colon is looked for before unescaping: an escaped one is data.
-        base, colon, last = raw[-1].rpartition(":")
-        verb = unescape(last) if colon else ""
-        if verb and verb in self._verbs:
-            with_verb = [*plain[:-1], unescape(base)]
-            route = _find(self._root, with_verb, 0, verb, http_method, allow)
-            if route is not None:
-                return Match(route, _values(route.template, [*raw[:-1], base], with_verb))
+        # Colons are looked for before unescaping: an escaped one is data. The longest verb comes first.
+        parts = raw[-1].rsplit(":", self._verb_parts) if ":" in raw[-1] else ()
+        for at in range(1, len(parts)):
+            verb = unescape(":".join(parts[at:]))
+            if verb in self._verbs:
+                base = ":".join(parts[:at])
+                with_verb = [*plain[:-1], unescape(base)]
+                route = _find(self._root, with_verb, 0, verb, http_method, allow)
+                if route is not None:
+                    return Match(route, _values(route.template, [*raw[:-1], base], with_verb))
         route = _find(self._root, plain, 0, "", http_method, allow)
         if route is not None:
             return Match(route, _values(route.template, raw, plain))

@@ -54,6 +54,8 @@ class Plan:
     text_reader = staticmethod(text_reader)
     # What reads a body.
     parse = staticmethod(parse)
+    # Whether a rule may be for TRACE, which is about the way of a request and no call.
+    may_trace = False
 
     def __init__(self, method: Planned, binding: Binding, template: Template) -> None:
         self._class = method.request_class
@@ -65,6 +67,8 @@ class Plan:
         self._body = binding.body
         self._under = ""
         self._below: Descriptor | None = self._descriptor
+        if binding.http_method == "TRACE" and not self.may_trace:
+            raise self._wrong("TRACE is for proxies, not for calls; take another.")
         self._convert = self._body_plan(binding)
         self._taken = tuple(self._taken_from_body())
         self._parameters: dict[str, Parameter] = {}

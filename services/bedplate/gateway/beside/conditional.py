@@ -23,6 +23,7 @@ from bedplate.gateway.codec.kind import is_special
 from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.parameter import field_at
 from bedplate.pipeline.failure import Failure
 
 ETAG = "etag"
@@ -78,9 +79,10 @@ def etag_place(method: MethodDescriptor, body: str) -> tuple[str, ...]:
         return ()  # what is made has no etag before
     if _is_etag(request.fields_by_name.get(ETAG)):
         return (ETAG,)
-    fields = list(request.fields) if body in ("", "*") else [request.fields_by_name[body]]
-    places = [field.name for field in fields if _has_etag(field)]
-    return (places[0], ETAG) if len(places) == 1 else ()
+    fields = list(request.fields) if body in ("", "*") else [field_at(request, body)]
+    parents = body.split(".")[:-1]
+    places = [field.name for field in fields if field is not None and _has_etag(field)]
+    return (*parents, places[0], ETAG) if len(places) == 1 else ()
 
 
 def has_tag(response: Descriptor, response_body: str) -> bool:

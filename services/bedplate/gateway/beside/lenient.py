@@ -18,7 +18,8 @@ from bedplate.gateway.codec import lenient
 from bedplate.gateway.codec.kind import VALUE, is_map
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.parameter import STEPS_MAX, Parameter, pairs, unfit
+from bedplate.gateway.parameter import STEPS_MAX, Parameter, field_at, pairs, unfit
+from bedplate.gateway.routes import Binding
 from bedplate.gateway.text_value import Reader, named_reader
 from bedplate.gateway.transcode import Plan
 
@@ -44,20 +45,39 @@ class LenientPlan(Plan):
 
     text_reader = staticmethod(lenient_reader)
     parse = staticmethod(lenient.parse)
+    may_trace = True
 
     def __init__(self, *args: Any) -> None:
         """As `Plan`; a variable may be a list, whose elements have commas between them."""
         self._readers: dict[str, Reader | None] = {}
         self._names: dict[str, dict[str, FieldDescriptor]] = {}
         super().__init__(*args)
-        selected = self._descriptor.fields_by_name.get(self._body)
+        selected = field_at(self._descriptor, self._body)
         below = None if selected is None or selected.is_repeated else selected.message_type
-        # A message that is the body; a Value may be null.
-        self._whole = self._body if below is not None and below.full_name != VALUE else None
+        *self._above, self._last = self._body.split(".")
+        # Whether a message is the body; a Value may be null.
+        self._whole = below is not None and below.full_name != VALUE
         self._taken = ()
         steps = [(*(parent.name for parent in v.parents), v.leaf.name) for v in self._variables]
         self._places = tuple(steps)
-        self._filled = (*steps, (self._body,)) if self._body else tuple(steps)
+        self._filled = (*steps, (*self._body.split("."),)) if self._body else tuple(steps)
+
+    def _body_plan(self, binding: Binding) -> Callable[[Any], Any] | None:
+        *parents, name = binding.body.split(".")
+        field = field_at(self._descriptor, binding.body) if parents else None
+        if field is None or binding.http_method in ("GET", "HEAD"):
+            return super()._body_plan(binding)
+        self._below = None if is_map(field) else field.message_type
+        self._under = binding.body
+        part = self._field_plan(field)
+
+        def convert(value: Any) -> Any:
+            made = {name: part(value)}
+            for step in reversed(parents):
+                made = {step: made}
+            return made
+
+        return convert
 
     def _whole_plan(self) -> Callable[[Any], Any]:
         return lenient.message(self._descriptor)
@@ -83,10 +103,11 @@ class LenientPlan(Plan):
         if self._convert is not None:
             if request.body.strip(_SPACE):
                 message = self._class(**self._from_body(request))
-                if self._whole is not None and not message.HasField(self._whole):
-                    raise unfit(self._whole, "Send an object, not null.", "json.type")
-            elif self._whole is not None:
-                getattr(message, self._whole).SetInParent()
+                if self._whole and not _at(message, self._above).HasField(self._last):
+                    raise unfit(self._body, "Send an object, not null.", "json.type")
+            elif self._whole or self._above:
+                place = (*self._above, self._last) if self._whole else self._above
+                _at(message, place).SetInParent()
         for place, variable, text in zip(self._places, self._variables, request.values, strict=True):
             self._set_variable(message, place, variable.leaf, text)
         if request.query and self._body != "*":
@@ -201,6 +222,12 @@ class LenientPlan(Plan):
         other = message.WhichOneof(oneof.name) if oneof is not None else None
         if other is not None and other != field.name:
             raise unfit(field.name, f"Only one of {field.name} and {other} may be set; send one.")
+
+
+def _at(message: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        message = getattr(message, step)
+    return message
 
 
 def first(body: bytes) -> Any:

@@ -14,6 +14,7 @@ from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import quality
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.parameter import field_at
 from bedplate.pipeline.failure import Failure
 
 JSON = "application/json"
@@ -78,7 +79,7 @@ def body_type(descriptor: Descriptor, selected: str) -> str:
     """The full name of the message that a body is: the whole, or the field that a rule selects."""
     if not selected or selected == "*":
         return descriptor.full_name
-    field = descriptor.fields_by_name.get(selected)
+    field = field_at(descriptor, selected)
     if field is None or field.is_repeated or field.message_type is None:
         return ""
     return field.message_type.full_name

@@ -19,10 +19,14 @@ from bedplate.contract.masks import ALL, MASK_NAME, faults, masked
 from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.lenient import first
-from bedplate.gateway.codec.kind import is_special
+from bedplate.gateway.codec.kind import VALUE, is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
+from bedplate.gateway.parameter import field_at
+
+# Values whose keys a lenient method's mask names; of strict ones they are changed whole.
+_FREE = ("google.protobuf.Struct", VALUE)
 
 _Fill = Callable[[Request, Message], None]
 
@@ -39,15 +43,13 @@ def compile(endpoint: Endpoint) -> Feature | None:
     if binding.http_method != "PATCH" or mask is None:
         return None
     if binding.body not in ("", "*"):
-        field = request.fields_by_name[binding.body]
+        field = field_at(request, binding.body)
     else:
         found = masked(request) if binding.body and not lenient else None
-        if found is None:
-            return None
-        field = found.resource
-    if field.message_type is None or field.is_repeated or is_special(field.message_type):
+        field = None if found is None else found.resource
+    if field is None or field.message_type is None or field.is_repeated or is_special(field.message_type):
         return None
-    names = None if binding.body == field.name else (field.json_name, field.name)
+    names = None if binding.body not in ("", "*") else (field.json_name, field.name)
     return Feature("patch", fill=_Patch(mask.name, field, names, lenient=lenient).fill)
 
 
@@ -140,7 +142,9 @@ class _Patch:
                     violations.append(self._refused(field, path))
                 continue
             below = None if field.is_repeated else field.message_type
-            if below is not None and not is_special(below) and item and type(item) is dict:
+            if self._lenient and below is not None and below.full_name in _FREE:
+                yield from _free_paths(path, item)
+            elif below is not None and not is_special(below) and item and type(item) is dict:
                 yield from self._paths(below, item, f"{path}.", violations)
             else:
                 yield path
@@ -150,6 +154,15 @@ class _Patch:
         if is_output_only(field):
             return Violation(shown, _only_read(path), "mask.output_only")
         return Violation(shown, f"The field {path} cannot be changed; leave it out.", "mask.immutable")
+
+
+def _free_paths(path: str, value: Any) -> Iterator[str]:
+    """What is in a free value, as grpc-gateway names it: by its own keys."""
+    if type(value) is not dict or not value:
+        yield path
+        return
+    for key, item in value.items():
+        yield from _free_paths(f"{path}.{key}", item)
 
 
 def _only_read(path: str) -> str:
