@@ -86,11 +86,12 @@ class Logic:
 
     async def stream(self, method: str, request: Any, context: Context) -> AsyncIterator[Any]:
         """The responses of a method that streams them. Raises Refused as `answer`."""
-        if method == "DownloadStream":
+        if method in ("DownloadStream", "DownloadPieces"):
             for number in range(request.pieces):
-                yield httpbody_pb2.HttpBody(
-                    content_type=request.content_type, data=bytes([number, 10, 255 - number])
-                )
+                data = bytes([number, 10, 255 - number])
+                piece = httpbody_pb2.HttpBody(content_type=request.content_type, data=data)
+                alone = method == "DownloadStream"
+                yield piece if alone else contract.message("DownloadFieldResponse")(content=piece)
             return
         if method == "Resume":
             for number in range(int(request.resume_token or "0") + 1, request.to + 1):
