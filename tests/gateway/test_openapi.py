@@ -1,9 +1,5 @@
-"""The OpenAPI document and the page that shows it."""
+"""The OpenAPI document."""
 
-import hashlib
-import re
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,9 +8,7 @@ from google.rpc import error_details_pb2
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from bedplate.gateway import reference
 from bedplate.gateway.codec.encode import encoder
-from bedplate.gateway.exchange import Request
 from bedplate.gateway.openapi import document
 from bedplate.gateway.openapi_failure import PROBLEM
 from bedplate.gateway.problem import problem
@@ -329,31 +323,6 @@ def test_a_real_problem_fits_the_schema_of_problems():
     Draft202012Validator(PROBLEM).validate(body)
     assert set(body) <= set(PROBLEM["properties"])
     assert set(body["violations"][0]) <= set(PROBLEM["properties"]["violations"]["items"]["properties"])
-
-
-def test_the_reference_page_loads_nothing_from_elsewhere_and_runs_no_inline_script():
-    pages = reference.pages(LEDGER.methods)
-    request = Request("GET", "/reference", "", {}, peer="", started=0.0)
-    page = pages["/reference"](request)
-    html = page.body.decode()
-
-    assert b"content-security-policy: default-src 'none'; script-src 'self'" in page.fields
-    assert "://" not in html
-    assert "<script>" not in html
-    assert not re.search(r"\son\w+=", html)
-    loaded = re.findall(r'(?:src|href|spec-url)="(/[^"]*)"', html)
-    assert len(loaded) == 4
-    assert all(pages[path](request).status == 200 for path in loaded)
-    assert orjson.loads(pages["/openapi.json"](request).body)["openapi"] == "3.1.0"
-
-
-def test_the_viewer_is_the_one_that_its_readme_names():
-    folder = Path(str(files("bedplate.gateway"))) / "static"
-    readme = (folder / "README.md").read_text()
-
-    assert hashlib.sha256((folder / "rapidoc-min.js").read_bytes()).hexdigest() in readme
-    assert "RapiDoc 9.3.8" in readme
-    assert "rapidoc-9.3.8.js" in (folder / "reference.html").read_text()
 
 
 def test_headers_and_the_answers_that_they_lead_to_are_in_it():
