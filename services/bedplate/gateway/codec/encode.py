@@ -194,7 +194,7 @@ class _Source:
             key = "key"
         if mask is None:
             each = self._single(value, None).format("each")
-            return f"{{{{{key}: {each} for key, each in {{0}}.items()}}}}"
+            return f"{{{{{key}: {each} for key in {{0}} for each in ({{0}}[key],)}}}}"  # items() is Python
         every = mask.get("*", {})
         chosen = {
             text: self.function(self._single(value, union(below, every)))

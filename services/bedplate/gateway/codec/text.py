@@ -37,7 +37,7 @@ _DURATION_SECONDS_MAX = 315576000000  # 10,000 years
 _EPOCH = datetime(1970, 1, 1)
 _INTEGER_TEXT_MAX = 64  # characters; longer text is no number of 64 bits
 
-_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
+_MILLISECONDS = {"Z": 0} | {f".{number:03}Z": number * 1_000_000 for number in range(1000)}
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)={0,2}")
@@ -188,17 +188,15 @@ def write_bytes(value: bytes) -> str:
 
 def read_timestamp(text: str) -> tuple[int, int]:
     """Seconds since 1970 and nanoseconds of an RFC 3339 time with Z or an offset."""
-    second = _SECONDS.get(text[16:19])
-    if second is not None and text[-1] == "Z":
-        # As most write it, at half the cost of the pattern for all.
-        digits = text[20:-1]
-        try:
-            if len(text) == 20:
-                return _read_minute(text[:16]) + second, 0
-            if text[19] == "." and len(digits) <= 9 and digits.isascii() and digits.isdecimal():
-                return _read_minute(text[:16]) + second, int(digits.ljust(9, "0"))
-        except ValueError:
-            pass
+    # As most write it, at a fifth of the cost of the pattern for all.
+    rest = text[19:]
+    nanos = _MILLISECONDS.get(rest)
+    if nanos is None and rest[:1] == "." and rest[-1] == "Z":
+        digits = rest[1:-1]
+        if 0 < len(digits) <= 9 and digits.isascii() and digits.isdecimal():
+            nanos = int(digits.ljust(9, "0"))
+    if nanos is not None and (seconds := _read_second(text[:19])) is not None:
+        return seconds, nanos
     return _read_any_timestamp(text)
 
 
@@ -230,16 +228,35 @@ def write_timestamp(seconds: int, nanos: int) -> str:
     Raises:
         ValueError: It is not a time of the years 0001 to 9999.
     """
-    if not (TIMESTAMP_SECONDS[0] <= seconds <= TIMESTAMP_SECONDS[1] and 0 <= nanos < 10**9):
-        raise ValueError("the timestamp is out of range")
-    minute, second = divmod(seconds, 60)
-    return f"{_write_minute(minute)}{_TWO_DIGITS[second]}{_fraction(nanos) if nanos else ''}Z"
+    whole = _write_second(seconds)
+    if not nanos:
+        return f"{whole}Z"
+    if not 0 < nanos < 10**9:
+        raise ValueError("the timestamp's nanoseconds are out of range")
+    return f"{whole}{_fraction(nanos)}Z"
 
 
 # Times of one request or page lie close together; the calendar is the dear part of them.
 @lru_cache(maxsize=4096)
+def _write_second(seconds: int) -> str:
+    if not TIMESTAMP_SECONDS[0] <= seconds <= TIMESTAMP_SECONDS[1]:
+        raise ValueError("the timestamp is out of range")
+    minute, second = divmod(seconds, 60)
+    return f"{_write_minute(minute)}{second:02}"
+
+
+@lru_cache(maxsize=4096)
 def _write_minute(minutes: int) -> str:
     return (_EPOCH + timedelta(minutes=minutes)).isoformat()[:-2]
+
+
+@lru_cache(maxsize=4096)
+def _read_second(text: str) -> int | None:
+    """None: it is not spelled so, or there is no such day."""
+    try:
+        return _read_minute(text[:16]) + _SECONDS[text[16:]]
+    except (KeyError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=4096)
