@@ -9,6 +9,7 @@ refuses, and may always give up; a property test compares the two.
 """
 
 import keyword
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,21 +96,44 @@ class _Length:
     """A text of so many characters."""
 
     least: int
-    most: int
+    most: float
 
     def __call__(self, value: Any) -> bool:
         return self.least <= len(value) <= self.most
+
+    def source(self, value: str) -> str:
+        return _between(self.least or -math.inf, f"len({value})", self.most)
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
     """A number within bounds."""
 
-    least: int
-    most: int
+    least: float
+    most: float
 
     def __call__(self, value: int) -> bool:
         return self.least <= value <= self.most
+
+    def source(self, value: str) -> str:
+        return _between(self.least, value, self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A text in one line that matches."""
+
+    length: _Length
+    search: Callable[[str], Any]
+
+    def __call__(self, value: str) -> bool:
+        return self.length(value) and self.search(value) is not None and "\n" not in value
+
+
+def _between(least: float, value: str, most: float) -> str:
+    """Both comparisons, or the one that can fail."""
+    low, high = f"{least} <= " if least > -math.inf else "", f" <= {most}" if most < math.inf else ""
+    return f"{low}{value}{high}" if low or high else "True"
 
 
 def _all(
@@ -145,11 +169,13 @@ class _Source:
         value = f"getattr(m, {name!r})" if keyword.iskeyword(name) else f"m.{name}"
         if check is bool:
             return value
-        if isinstance(check, _Length):
-            return f"{check.least} <= len({value}) <= {check.most}"
-        if isinstance(check, _Range):
-            return f"{check.least} <= {value} <= {check.most}"
+        if isinstance(check, (_Length, _Range)):
+            return check.source(value)
         own = f"check_{len(self.scope)}"
+        if isinstance(check, _Pattern):
+            self.scope[own] = check.search
+            found = f"{own}(v := {value}) is not None and '\\n' not in v"
+            return f"{found} and {check.length.source('v')}"
         self.scope[own] = check
         return f"{own}({value})"
 
@@ -176,17 +202,21 @@ def _field(field: FieldDescriptor, above: frozenset[str]) -> Plain | None:
     item = _single(field, rules.repeated.items, above)
     if item is None:
         return None
-    return _list(item, rules.repeated.min_items, rules.repeated.max_items or 2**63)
+    return _list(item, rules.repeated.min_items, rules.repeated.max_items or math.inf)
 
 
-def _list(item: Plain, least: int, most: int) -> Plain:
-    if item is _anything and least == 0 and most == 2**63:
-        return _anything
+def _list(item: Plain, least: int, most: float) -> Plain:
+    if item is _anything:
+        return _anything if least == 0 and most == math.inf else _Length(least, most)
 
     def keeps(values: Any) -> bool:
         if not least <= len(values) <= most:
             return False
-        return item is _anything or all(map(item, values))
+        # A slice is made in C at once, and a generator would cost what the checks do.
+        for value in values[:]:  # noqa: SIM110
+            if not item(value):
+                return False
+        return True
 
     return keeps
 
@@ -252,19 +282,14 @@ def _typed(field: FieldDescriptor, kind: str, rules: Any) -> Plain | None:
 def _string(rules: validate_pb2.StringRules) -> Plain | None:
     if _sets_other(rules, "min_len", "max_len", "pattern"):
         return None
-    least, most = rules.min_len, rules.max_len if rules.HasField("max_len") else 2**63
+    least, most = rules.min_len, rules.max_len if rules.HasField("max_len") else math.inf
     if not rules.HasField("pattern"):
         return _Length(least, most)
     if not _SAME_PATTERN.fullmatch(rules.pattern) or _DIFFERENT.search(rules.pattern):
         return None
     if not _is_quick(rules.pattern):
         return None
-    search = re.compile(rules.pattern, re.ASCII).search
-
-    def keeps(value: str) -> bool:
-        return least <= len(value) <= most and search(value) is not None and "\n" not in value
-
-    return keeps
+    return _Pattern(_Length(least, most), re.compile(rules.pattern, re.ASCII).search)
 
 
 def _is_quick(pattern: str) -> bool:
@@ -283,8 +308,8 @@ def _is_outside(first: str, rest: str) -> bool:
 def _number(rules: Any) -> Plain | None:
     if _sets_other(rules, "gt", "gte", "lt", "lte"):
         return None
-    least = rules.gt + 1 if rules.HasField("gt") else rules.gte if rules.HasField("gte") else -(2**63)
-    most = rules.lt - 1 if rules.HasField("lt") else rules.lte if rules.HasField("lte") else 2**64
+    least = rules.gt + 1 if rules.HasField("gt") else rules.gte if rules.HasField("gte") else -math.inf
+    most = rules.lt - 1 if rules.HasField("lt") else rules.lte if rules.HasField("lte") else math.inf
     if least > most:
         return None  # bounds the other way round mean "outside of"
     return _Range(least, most)
