@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 
 import grpc
 
@@ -12,13 +11,13 @@ from bedplate.data import Database
 from bedplate.data.migrate import migrate
 from bedplate.data.page import PageTokens, load_or_create_key, load_shared_key
 from bedplate.pipeline.compile import Method
-from bedplate.pipeline.stage import OpenGate, Parts
+from bedplate.pipeline.stage import Parts
 from bedplate.policy.file import check_targets, settings_layers
 from bedplate.records import tables
 from bedplate.server.builtin import builtin_methods
 from bedplate.server.channels import ContractsOf, open_channel, shipped_contracts
 from bedplate.server.health import Health
-from bedplate.server.lifecycle import Drain
+from bedplate.server.lifecycle import Running
 from bedplate.server.overrides import Overrides
 from bedplate.server.parts import make_parts
 from bedplate.server.reflection import reflection_services
@@ -27,24 +26,20 @@ from bedplate.server.table import methods_of
 from bedplate.server.threads import Threads
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
-from bedplate.telemetry.recorder import Telemetry
-from bedplate.telemetry.spans import open_spans
 from bedplate.transport.grpc import GrpcDoor
 from bedplate.transport.grpc_early import EarlyRefusal
 from bedplate.transport.http import HttpDoor
 from bedplate.transport.tls import TlsFiles
 
 
-class App:
-    """A process with its services: `await start()`, and `await stop()` when it is to end.
+class App(Running):
+    """A process with its services.
 
     Attributes:
-        settings: What the operator decided.
-        telemetry: What calls are recorded with.
         services: The services by noun, once it was started.
         methods: Their methods by full name, once it was started.
         database: The process's database, once it was started.
-        ready: True while new calls are welcome; what `/readyz` tells.
+        ready: What `/readyz` tells.
     """
 
     database: Database
@@ -72,25 +67,17 @@ class App:
             contracts: Finds the contracts of a noun that runs elsewhere: they say
                 what calls to it promise.
         """
-        self.settings = settings
-        self.telemetry = Telemetry(
-            log=log or LogWriter.open(settings.log_file), trace_ratio=settings.trace_ratio
-        )
+        super().__init__(settings, log)
         self.services: dict[str, Service] = {}
         self.methods: dict[str, Method] = {}
-        self.ready = False
         self._types = tuple(types)
         self._contracts = contracts
         self._authenticator = authenticator
         self._strict = not settings.production if strict is None else strict
-        self._gate = OpenGate()
-        self._opened = AsyncExitStack()
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._grpc: GrpcDoor | None = None
         self._http: HttpDoor | None = None
         self._health: Health | None = None
-        self._drain = Drain(self._gate, self.telemetry)
-        self._stopping: asyncio.Future[None] | None = None
 
     @property
     def grpc_address(self) -> str:
@@ -102,24 +89,14 @@ class App:
         """Where HTTP is answered, `host:port`."""
         return self._http.address if self._http else ""
 
-    async def start(self) -> None:
-        """Open everything and take calls; when something goes wrong, close what was opened.
+    async def _start(self) -> None:
+        """Open everything and take calls.
 
         Raises:
             PolicyError: A contract cannot be kept, or a handler is missing.
-            SettingsError: The server would talk plaintext to others.
             KeyFileError, TlsError, MigrationError, InUseError, OSError: As they say.
         """
-        try:
-            await self._start()
-        except BaseException:
-            await self._close()
-            raise
-
-    async def _start(self) -> None:
         settings = self.settings
-        self._opened.callback(self.telemetry.log.close)
-        settings.refuse_plaintext()
         tls = TlsFiles.from_settings(settings)
         authenticator = self._authenticator or KeyFile.from_settings(settings)
         self._open_spans()
@@ -159,12 +136,6 @@ class App:
         self._opened.push_async_callback(parts.outcomes.stop)
         await self._overrides.start()
         self._opened.push_async_callback(self._overrides.stop)
-
-    def _open_spans(self) -> None:
-        if self.settings.otlp_endpoint:
-            spans = open_spans(self.settings.otlp_endpoint)
-            self.telemetry.spans = spans
-            self._opened.push_async_callback(asyncio.to_thread, spans.close)
 
     def _build(self, parts: Parts) -> None:
         layers = settings_layers(self.settings)
@@ -219,19 +190,6 @@ class App:
         health.serve()
         self.ready = True
 
-    async def stop(self) -> None:
-        """Drain, and close everything; every call whose handler started gets its answer.
-
-        Called again while it runs, it waits for the same end. See `hurry`.
-        """
-        if self._stopping is None:
-            self._stopping = asyncio.ensure_future(self._stop())
-        await asyncio.shield(self._stopping)
-
-    def hurry(self) -> None:
-        """Cut every wait of `stop` short: calls that still run are ended with an answer."""
-        self._drain.hurry()
-
     async def ended(self) -> None:
         """Wait until the gRPC door has ended, which it does by itself only when it broke."""
         assert self._grpc is not None
@@ -246,9 +204,8 @@ class App:
             )
         return found
 
-    async def _stop(self) -> None:
+    async def _refuse(self) -> None:
         settings, drain = self.settings, self._drain
-        self.ready = False
         doors = [door for door in (self._grpc, self._http) if door is not None]
         if self._health is not None:
             self._health.refuse()
@@ -256,10 +213,6 @@ class App:
             self._health.close()
             await drain.refuse(settings.drain_refuse_s)
         await drain.stop(doors, settings.stop_grace_s)
-        await self._close()
-
-    async def _close(self) -> None:
-        await self._opened.aclose()
 
     async def _close_channels(self) -> None:
         for channel in self._channels.values():

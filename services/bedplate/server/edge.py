@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
@@ -23,15 +22,13 @@ from bedplate.gateway.elsewhere.descriptors import (
 from bedplate.gateway.elsewhere.forget import forget
 from bedplate.gateway.elsewhere.method import methods_of
 from bedplate.gateway.elsewhere.upstream import Line, Target, Watch
-from bedplate.pipeline.stage import OpenGate, Parts
+from bedplate.pipeline.stage import Parts
 from bedplate.policy.file import check_targets, settings_layers
-from bedplate.server.lifecycle import Drain
+from bedplate.server.lifecycle import Running
 from bedplate.server.parts import make_load, make_quota
 from bedplate.server.sources import Source
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
-from bedplate.telemetry.recorder import Telemetry
-from bedplate.telemetry.spans import open_spans
 from bedplate.transport.http import HttpDoor
 
 # A server that is to tell its contracts at start may take so long to be there;
@@ -58,12 +55,10 @@ class _Nobody:
         raise Refusal(Kind.UNKNOWN_CALLER, "CREDENTIAL_INVALID", "The server behind knows credentials.")
 
 
-class Edge:
-    """A gateway process: `await start()`, and `await stop()` when it is to end.
+class Edge(Running):
+    """A gateway process.
 
     Attributes:
-        settings: What the operator decided.
-        telemetry: What calls are recorded with.
         ready: True while new calls are welcome, as far as this process is asked.
     """
 
@@ -78,16 +73,9 @@ class Edge:
             source: Where its contracts come from.
             log: Where log lines go; None: where the settings say. It is closed at the end.
         """
-        self.settings = settings
-        self.telemetry = Telemetry(
-            log=log or LogWriter.open(settings.log_file), trace_ratio=settings.trace_ratio
-        )
-        self.ready = False
+        super().__init__(settings, log)
         self._target = target
         self._source = source
-        self._gate = OpenGate()
-        self._drain = Drain(self._gate, self.telemetry)
-        self._opened = AsyncExitStack()
         self._readings = Counter(
             "bedplate_contract_readings",
             "Readings of the contracts after the first, by what came of them.",
@@ -106,7 +94,6 @@ class Edge:
         self._reading = asyncio.Lock()
         self._asked = asyncio.Event()
         self._ended = asyncio.Event()
-        self._stopping: asyncio.Future[None] | None = None
         self._retired: set[asyncio.Future[None]] = set()
 
     @property
@@ -119,28 +106,17 @@ class Edge:
         """How many methods have a route."""
         return self._generation.routes
 
-    async def start(self) -> None:
-        """Read the contracts, and take calls; when something goes wrong, close what was opened.
+    async def _start(self) -> None:
+        """Read the contracts, and take calls.
 
         Raises:
             DescriptorError: The contracts cannot be read.
             PolicyError: They cannot be served.
-            SettingsError: The process would talk plaintext to others.
             TlsError, OSError: As they say.
         """
-        try:
-            await self._start()
-        except BaseException:
-            await self._close()
-            raise
-
-    async def _start(self) -> None:
         settings, telemetry = self.settings, self.telemetry
-        self._opened.callback(telemetry.log.close)
-        settings.refuse_plaintext()
-        if settings.otlp_endpoint:
-            spans = telemetry.spans = open_spans(settings.otlp_endpoint)
-            self._opened.push_async_callback(asyncio.to_thread, spans.close)
+        self._opened.callback(self._ended.set)
+        self._open_spans()
         parts = self._parts = Parts(
             authenticator=_Nobody(),
             settings=settings,
@@ -287,32 +263,16 @@ class Edge:
 
     # The end.
 
-    async def stop(self) -> None:
-        """Drain, and close everything; see `App.stop`."""
-        if self._stopping is None:
-            self._stopping = asyncio.ensure_future(self._stop())
-        await asyncio.shield(self._stopping)
-
-    def hurry(self) -> None:
-        """Cut every wait of `stop` short."""
-        self._drain.hurry()
-
     async def ended(self) -> None:
         """Wait until it was stopped: nothing of it ends by itself."""
         await self._ended.wait()
 
-    async def _stop(self) -> None:
+    async def _refuse(self) -> None:
         settings = self.settings
-        self.ready = False
         if self._door is not None:
             await self._drain.wait(settings.drain_wait_s)
             await self._drain.refuse(settings.drain_refuse_s)
             await self._drain.stop([self._door], settings.stop_grace_s)
-        await self._close()
-
-    async def _close(self) -> None:
-        await self._opened.aclose()
-        self._ended.set()
 
     async def _close_lines(self) -> None:
         retired = list(self._retired)

@@ -6,15 +6,18 @@ import gc
 import logging
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import uvloop
 
-from bedplate.pipeline.stage import Gate
+from bedplate.pipeline.stage import Gate, OpenGate
 from bedplate.pipeline.stages.drain import RETRY_AFTER_S
+from bedplate.settings import Settings
 from bedplate.telemetry.logs import BridgeHandler, LogWriter
 from bedplate.telemetry.recorder import Telemetry
+from bedplate.telemetry.spans import open_spans
 
 # With nothing in flight and no new call for this long, whoever called last has
 # been told or has gone, and there is nobody left to refuse. It is longer than
@@ -32,32 +35,6 @@ class Door(Protocol):
 
     async def stop(self, grace_s: float) -> None:
         """Stop; called again with a shorter grace, it stops sooner."""
-        ...
-
-
-class Running(Protocol):
-    """What can be run as a process; `server.app.App` is one.
-
-    Attributes:
-        telemetry: Where it logs.
-    """
-
-    telemetry: Telemetry
-
-    async def start(self) -> None:
-        """Open everything and take calls."""
-        ...
-
-    async def stop(self) -> None:
-        """Drain, and close everything."""
-        ...
-
-    def hurry(self) -> None:
-        """Cut every wait of `stop` short."""
-        ...
-
-    async def ended(self) -> None:
-        """Wait until it has ended, which it does by itself only when it broke."""
         ...
 
 
@@ -118,6 +95,85 @@ class Drain:
         return False
 
 
+class Running(ABC):
+    """A process: opened step by step, drained when it is to end, closed in the opposite order.
+
+    `await start()`, and `await stop()` when it is to end.
+
+    Attributes:
+        settings: What the operator decided.
+        telemetry: What calls are recorded with.
+        ready: True while new calls are welcome.
+    """
+
+    def __init__(self, settings: Settings, log: LogWriter | None) -> None:
+        """Prepare a process; nothing is opened yet.
+
+        Args:
+            settings: What the operator decided.
+            log: Where log lines go; None: where the settings say. It is closed at the end.
+        """
+        self.settings = settings
+        self.telemetry = Telemetry(
+            log=log or LogWriter.open(settings.log_file), trace_ratio=settings.trace_ratio
+        )
+        self.ready = False
+        self._gate = OpenGate()
+        self._drain = Drain(self._gate, self.telemetry)
+        self._opened = contextlib.AsyncExitStack()
+        self._stopping: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Open everything and take calls; when something goes wrong, close what was opened.
+
+        Raises:
+            SettingsError: It would talk plaintext to others.
+            Exception: As `_start` says.
+        """
+        try:
+            self._opened.callback(self.telemetry.log.close)
+            self.settings.refuse_plaintext()
+            await self._start()
+        except BaseException:
+            await self._opened.aclose()
+            raise
+
+    @abstractmethod
+    async def _start(self) -> None:
+        """Open everything and take calls; what is opened is given to `_opened`, to be closed."""
+
+    async def stop(self) -> None:
+        """Drain, and close everything; every call whose handler started gets its answer.
+
+        Called again while it runs, it waits for the same end. See `hurry`.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        self.ready = False
+        await self._refuse()
+        await self._opened.aclose()
+
+    @abstractmethod
+    async def _refuse(self) -> None:
+        """Take no more calls, and wait until those that run are answered."""
+
+    def hurry(self) -> None:
+        """Cut every wait of `stop` short: calls that still run are ended with an answer."""
+        self._drain.hurry()
+
+    @abstractmethod
+    async def ended(self) -> None:
+        """Wait until it has ended, which it does by itself only when it broke."""
+
+    def _open_spans(self) -> None:
+        if self.settings.otlp_endpoint:
+            spans = self.telemetry.spans = open_spans(self.settings.otlp_endpoint)
+            self._opened.push_async_callback(asyncio.to_thread, spans.close)
+
+
 def run(app: Running, *, on_ready: Callable[[], None] = lambda: None) -> int:
     """Run a process until SIGINT or SIGTERM; a second signal stops it hard.
 
@@ -129,7 +185,7 @@ def run(app: Running, *, on_ready: Callable[[], None] = lambda: None) -> int:
         The exit code: 0 after a drain, 1 when the gRPC door broke.
 
     Raises:
-        Exception: What `App.start` raises.
+        Exception: What `Running.start` raises.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(app, on_ready))
