@@ -93,6 +93,10 @@ class Logic:
                 alone = method == "DownloadStream"
                 yield piece if alone else contract.message("DownloadFieldResponse")(content=piece)
             return
+        if method == "RenderEach":
+            for message in request.messages:
+                yield contract.message("Everything").FromString(message)
+            return
         if method == "Resume":
             for number in range(int(request.resume_token or "0") + 1, request.to + 1):
                 yield contract.message("ResumeResponse")(number=number, resume_token=str(number))
