@@ -27,7 +27,7 @@ from buf.validate import validate_pb2  # noqa: F401
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent.parent
 PACKAGE = "conformance.v1"
-NAMES = ("values", "echo", "lenient", "routes", "shelves", "manners")
+NAMES = ("values", "older", "echo", "lenient", "routes", "shelves", "manners")
 SERVICES = ("EchoService", "LenientService", "RouteService", "ShelfService", "MannersService")
 
 # buf is the compiler that the environment has.
