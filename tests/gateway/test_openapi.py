@@ -382,3 +382,11 @@ def test_an_example_is_made_of_a_value_that_calls_take():
     values = {name: schema["enum"] for name, schema in schemas.items() if "enum" in schema}
     assert values["bedplate.ledger.v1.Side"] == ["SIDE_DEBIT", "SIDE_CREDIT", "SIDE_UNSPECIFIED"]
     assert not any(names[0].endswith("_UNSPECIFIED") for names in values.values())
+
+
+def test_what_proto2_requires_is_required():
+    made = document([contract.service("EchoService").methods_by_name["PostOlder"]], {})
+    body = made["paths"]["/v1/older"]["post"]["requestBody"]
+
+    assert body["required"] is True
+    assert made["components"]["schemas"]["conformance.v1.Older"]["required"] == ["id"]

@@ -216,9 +216,10 @@ class Schemas:
 
 
 def behaviours(field: FieldDescriptor) -> frozenset[int]:
-    """The field's google.api.field_behavior."""
+    """The field's google.api.field_behavior; what proto2 requires is required, whatever is said of it."""
     options: Any = field.GetOptions()
-    return frozenset(options.Extensions[field_behavior_pb2.field_behavior])
+    found = frozenset(options.Extensions[field_behavior_pb2.field_behavior])
+    return found | {field_behavior_pb2.REQUIRED} if field.is_required else found
 
 
 def _choices(descriptor: Descriptor) -> Iterator[str]:

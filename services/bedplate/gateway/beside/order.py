@@ -13,6 +13,7 @@ from bedplate.gateway.beside import (
     patch,
     prefer,
     raw,
+    required,
     streams,
     view,
 )
@@ -34,6 +35,8 @@ FEATURES: tuple[CompileFeature, ...] = (
     # Add to the answer: the status first, the body's tag before the body is left out.
     created.compile,
     conditional.compile,
+    # Look at the request when it is filled.
+    required.compile,
     links.compile,
     prefer.compile,
     cors.compile,
