@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.contract.policy import PolicyError, Visibility
+from bedplate.gateway.beside.lenient import LenientPlan
 from bedplate.gateway.routes import Route, Routes, bindings, parse
 from bedplate.gateway.transcode import Plan
 from bedplate.generate.descriptors import Contracts
@@ -40,7 +41,7 @@ def _check(method: MethodDescriptor, routes: Routes) -> None:
     planned = _Method(policy.method, method, GetMessageClass(method.input_type))
     for binding in bindings(method):
         template = parse(binding.path)
-        Plan(planned, binding, template)
+        (LenientPlan if policy.http.lenient else Plan)(planned, binding, template)
         routes.add(Route(binding.http_method, template, policy.method, method))
 
 

@@ -165,14 +165,19 @@ def _mistakes(method: Method, binding: Binding) -> Iterator[str]:
     except PolicyError as error:
         yield f"cannot be routed: {error}"
         return
+    lenient = method.policy is not None and method.policy.http.lenient
+    if binding.http_method == "TRACE" and not lenient:
+        yield "is called by TRACE, which is for proxies and not for calls; take another"
     for variable in template.variables:
         field = field_at(request, variable.path)
-        if field is None or field.is_repeated or not takes_text(field) or is_free(field.message_type):
+        several = field is not None and field.is_repeated and not lenient
+        if field is None or several or not takes_text(field) or is_free(field.message_type):
             yield (
                 f"takes {variable.path} from the path {binding.path}; {request.name} must have it as one "
                 "text, number, enum, time or duration"
             )
-    if binding.body not in ("", "*") and binding.body not in request.fields_by_name:
+    above = "." in binding.body and not lenient
+    if binding.body not in ("", "*") and (above or field_at(request, binding.body) is None):
         yield f"takes the body as {binding.body}, and {request.name} has no such field"
     if binding.response_body and binding.response_body not in response.fields_by_name:
         yield f"answers {binding.response_body}, and {response.name} has no such field"
