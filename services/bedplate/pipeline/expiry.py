@@ -11,6 +11,7 @@ import contextvars
 import math
 import time
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 # A look goes through all calls that are kept. Where so many are, further ones get
@@ -90,13 +91,14 @@ class Expiry:
 
     def __init__(self) -> None:
         self._by_loop: dict[asyncio.AbstractEventLoop, Watch] = {}
-        # Both in one, for loops of several threads.
-        self._last: tuple[asyncio.AbstractEventLoop, Watch] | None = None
+        # All in one, for loops of several threads.
+        self._last: tuple[int, asyncio.AbstractEventLoop, Watch] | None = None
 
     def here(self) -> Watch:
         """The calls of the loop that runs."""
-        loop = asyncio.get_running_loop()
-        last = self._last
-        if last is None or loop is not last[0]:
-            last = self._last = (loop, self._by_loop.setdefault(loop, Watch(loop)))
-        return last[1]
+        # A thread runs one loop at a time, and to ask which one is a call of the kernel.
+        last, thread = self._last, get_ident()
+        if last is None or last[0] != thread or not last[1].is_running():
+            loop = asyncio.get_running_loop()
+            last = self._last = (thread, loop, self._by_loop.setdefault(loop, Watch(loop)))
+        return last[2]

@@ -31,9 +31,8 @@ UNREAD_MAX_BYTES = 64 * 1024
 FRAMING_FACTOR = 8
 
 _FRAMING = ("connection", "content-length", "expect", "host", "transfer-encoding")
-_KNOWN = {
-    spelled.encode(): name for name in (*HEADERS_READ, *_FRAMING) for spelled in (name, name.title())
-}
+_KNOWN = {spelled.encode(): name for name in (*HEADERS_READ, *_FRAMING) for spelled in (name, name.title())}
+_RARE = frozenset({"connection", "expect", "transfer-encoding"})  # what more is looked at
 _LISTED = HEADERS_LISTED | {"connection", "forwarded", "x-forwarded-for"}
 
 # What Connection usually says; other words are names of headers that were for the last hop only.
@@ -206,7 +205,12 @@ class Reader:
     def on_headers_complete(self) -> None:
         """The head is in: find what it is for, and how large a body may follow."""
         headers = self._read_lines()
-        self._check_head(headers)
+        version = self._version = self._parser.get_http_version()
+        if version != "1.1" or not _RARE.isdisjoint(headers):
+            self._check_head(version, headers)
+        host = headers.get("host")
+        if host != self._host or not host:
+            self._check_host(version, host)
         http_method = self._parser.get_method().decode("ascii")
         path, query = self._target(http_method)
         peer = self._peer
@@ -223,8 +227,7 @@ class Reader:
         length = headers.get("content-length")
         if length is None and "transfer-encoding" not in headers:
             return
-        size = int(length or 0)
-        if size > self._limit:
+        if int(length or 0) > self._limit:
             self._body_too_large()
         self.state = State.BODY
         self.due = self._began + self._settings.http_body_s
@@ -295,16 +298,12 @@ class Reader:
             headers[known] = text
         return headers
 
-    def _check_head(self, headers: dict[str, str]) -> None:
-        version = self._version = self._parser.get_http_version()
+    def _check_head(self, version: str, headers: dict[str, str]) -> None:
         if version not in ("1.1", "1.0"):
             self._malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.", 505)
         coding = headers.get("transfer-encoding")
         if coding is not None and (coding.lower() != "chunked" or version == "1.0"):
             self._malformed("The only transfer-encoding is chunked, and only in HTTP/1.1.")
-        host = headers.get("host")
-        if host != self._host or not host:
-            self._check_host(version, host)
         connection = headers.get("connection")
         if connection is not None and connection not in _PLAIN_CONNECTION:
             self._drop_named(connection, headers)
