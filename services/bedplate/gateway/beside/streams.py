@@ -25,11 +25,13 @@ from bedplate.gateway import problem
 from bedplate.gateway.beside import quality
 from bedplate.gateway.beside.negotiate import JSON, best, check_accept, is_raw
 from bedplate.gateway.beside.raw import DATA, media_type
+from bedplate.gateway.beside.view import ALT
 from bedplate.gateway.codec.encode import EncodeError, encoder
 from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response, Sink, header_lines
 from bedplate.gateway.headers import call_lines
+from bedplate.gateway.parameter import named, pairs
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import UnwritableError
 from bedplate.pipeline.failure import Failure
@@ -156,8 +158,12 @@ def compile(endpoint: Endpoint) -> Feature | None:
     goes_on = resumes(method.descriptor)
     lenient = method.policy.http.lenient
 
+    alts = {f"${ALT}"} if lenient or named(method.descriptor.input_type, ALT) else {ALT, f"${ALT}"}
+
     def choose(request: Request) -> None:
-        request.note(_NOTE, _Raw() if raw else _choose(request.headers.get("accept", ""), goes_on, lenient))
+        alt = _alt(request.query, alts)
+        accept = request.headers.get("accept", "") if alt is None else alt
+        request.note(_NOTE, _Raw() if raw else _choose(accept, goes_on, lenient))
 
     def resume(request: Request, message: Any) -> None:
         token = request.headers.get("last-event-id")
@@ -183,6 +189,14 @@ def resumes(method: MethodDescriptor) -> bool:
 def _has_token(descriptor: Descriptor) -> bool:
     field = descriptor.fields_by_name.get(RESUME)
     return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+
+
+def _alt(query: str, names: set[str]) -> str | None:
+    """The form that a parameter asks for, whatever is accepted; None: none does, or one that there is not."""
+    if f"{ALT}=" not in query:
+        return None
+    asked = next((text for name, text in pairs(query) if name in names), "")
+    return _ALTS.get(asked.partition(";")[0])
 
 
 def _choose(accept: str, resumes: bool, lenient: bool) -> _Form:
@@ -214,6 +228,7 @@ def _liked(accept: str) -> str:
 
 _EVENTS, _LINES, _LINES_TOO = "text/event-stream", "application/x-ndjson", "application/jsonl"
 _OFFERS = (_LINES, _LINES_TOO, _EVENTS, JSON)
+_ALTS = {"json": JSON, "sse": _EVENTS}
 _FORMS = {
     **{offer: (offer,) for offer in _OFFERS},
     **dict.fromkeys(("*", "*/*"), _OFFERS),

@@ -1,7 +1,8 @@
 """How an answer is written, by parameters: `fields`, `pretty`, `unset_fields`, `enum_numbers`, `proto_names`.
 
-They apply to what the call answered, wherever that came from, and never to
-failures. The contract says what holds without them (`http` of the policy).
+`alt` is what Google's generated clients send with every request. They apply to
+what the call answered, wherever that came from, and never to failures. The
+contract says what holds without them (`http` of the policy).
 """
 
 import re
@@ -33,13 +34,18 @@ _ALIASES = {
     "enum_numbers": ("enum_numbers", "enumNumbers"),
     "proto_names": ("proto_names", "protoNames"),
 }
+# What `alt` may be, and whether enum values are numbers then. `sse` is for streams; see streams.py.
+ALT = "alt"
+_ALTS = {"json": False, "json;enum-encoding=int": True}
+_STREAM_ALTS = _ALTS | {"sse": False, "sse;enum-encoding=int": True}
 _PIECE = re.compile(r"`[^`]*`?|[(),]|\s+|[^`(),\s]+")
 
 
 def compile(endpoint: Endpoint) -> Feature | None:
-    """For all answers but raw data; what the policy says is put in place of the usual."""
+    """For all answers; what the policy says is put in place of the usual. Of raw data there are no views."""
+    alts = _STREAM_ALTS if endpoint.method.server_streaming else _ALTS
     if is_raw(endpoint):
-        return None
+        return Feature("view", parameters={ALT: _take_alt(alts, lambda _: None)})
     http = endpoint.method.policy.http
     usual = Options(http.unset_fields, http.enum_numbers, http.proto_names, nulls=http.lenient)
     if usual != PLAIN:
@@ -52,7 +58,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
             endpoint, options, asked.get("fields", ""), pretty=asked.get("pretty", False)
         )
 
-    takes: dict[str, Take] = {"fields": _take_fields(apply)}
+    takes: dict[str, Take] = {"fields": _take_fields(apply), ALT: _take_alt(alts, apply)}
     for name, spellings in _ALIASES.items():
         takes |= dict.fromkeys(spellings, _take_switch(name, apply))
     return Feature("view", parameters=takes)
@@ -70,6 +76,18 @@ def _take_switch(name: str, apply: Callable[[Request], None]) -> Take:
             raise refusal([Violation(name, "Send true or false.", "http.view")])
         _note(request, name, value)
         apply(request)
+
+    return take
+
+
+def _take_alt(alts: dict[str, bool], apply: Callable[[Request], None]) -> Take:
+    def take(request: Request, text: str) -> None:
+        if text not in alts:
+            raise refusal([Violation(ALT, f"Send one of: {', '.join(alts)}.", "http.view")])
+        _note(request, ALT, text)
+        if alts[text]:
+            _note(request, "enum_numbers", True)
+            apply(request)
 
     return take
 
