@@ -17,8 +17,6 @@ from bedplate.gateway import problem
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
 from bedplate.gateway.exchange import Request, Response, Sink, header_lines
 from bedplate.gateway.headers import (
-    JSON_LINES,
-    KEPT_LINES,
     cache_line,
     call_lines,
     id_lines,
@@ -158,12 +156,11 @@ class Gateway:
         call = request.call = self._call(request, endpoint)
         try:
             call.requested_timeout_s = timeout_s(request.headers)
-        except Refusal as refusal:
-            return self._answer(endpoint.method.refuse(call, refusal), call, request)
-        try:
             message = await endpoint.method.unary(call, request)
         except Failure as failure:
             return self._answer(failure, call, request)
+        except Refusal as refusal:  # of the headers, before the call
+            return self._answer(endpoint.method.refuse(call, refusal), call, request)
         try:
             return self._reply(request, endpoint, call, message)
         except Refusal as refusal:  # a condition that only the answer can tell, such as if-match of a GET
@@ -195,9 +192,10 @@ class Gateway:
         body = (request.encode or endpoint.plan.encode)(message)
         cache = endpoint.method.policy.cache if request.method != "POST" else None
         if cache is None or not cache.http_max_age_s:
-            fields = JSON_LINES + id_lines(call) + told_lines(call)
+            kept = "cache-control: no-store\r\n"
         else:
-            fields = f"{KEPT_LINES}{cache_line(endpoint.method.policy)}{id_lines(call)}{told_lines(call)}"
+            kept = cache_line(endpoint.method.policy)
+        fields = f"content-type: application/json\r\n{kept}{id_lines(call)}{told_lines(call)}"
         response = Response(200, fields.encode("latin-1"), body, message)
         for hook in endpoint.replies:
             hook(request, response)

@@ -32,9 +32,6 @@ _OWN_HEADERS = frozenset(
     {"x-content-type-options", "x-frame-options", "x-request-id", "x-trace-id", "x-xss-protection"}
 )
 
-JSON_LINES = "content-type: application/json\r\ncache-control: no-store\r\n"
-KEPT_LINES = "content-type: application/json\r\n"
-
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:
     """The metadata of the call that a request becomes."""
