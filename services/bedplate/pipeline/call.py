@@ -166,10 +166,11 @@ class Call:
             self._names = self._names()
         return self._names
 
-    def settle_peer(self, *, wanted: bool) -> None:
-        """The call ends, and with it the door's knowledge of who called from where."""
+    def settle_peer(self, *, wanted: bool) -> str:
+        """The call ends, and with it the door's knowledge of who called from where: the address."""
         if not isinstance(self._peer, str):
             self._peer = self._peer() if wanted else ""
+        return self._peer
 
     @property
     def trace_id(self) -> str:

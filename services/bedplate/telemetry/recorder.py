@@ -40,8 +40,8 @@ class RecordedCall(Protocol):
         """Address of the caller, while the call runs or when it was wanted."""
         ...
 
-    def settle_peer(self, *, wanted: bool) -> None:
-        """Find the peer out now, or never."""
+    def settle_peer(self, *, wanted: bool) -> str:
+        """Find the peer out now, or never; empty: nobody knows."""
         ...
 
     @property
@@ -137,11 +137,11 @@ class Recorder:
         duration_s = call.ended - call.started
         if call.sampled and self._telemetry.spans is not None:
             self._telemetry.spans.record(call, code, reason, duration_s)
-        call.settle_peer(wanted=code != "OK")
+        peer = call.settle_peer(wanted=code != "OK")
         if cause is None:
             call.request = None  # whoever keeps the call does not keep its messages
         # Not the call itself: what it holds would wait too, and the next one find none of its memory warm.
-        who = (call.method, call.door, call.principal, call.trace_id, call.span_id, call.peer)
+        who = (call.method, call.door, call.principal, call.trace_id, call.span_id, peer)
         failed = None if cause is None else (call, cause)
         self._log.record(self._settle, (who, code, reason, duration_s, failed))
         if cause is not None:

@@ -200,7 +200,8 @@ class HttpConnection(asyncio.Protocol):
             arrival = reader.arrivals.popleft()
             if arrival.response is None:
                 self._running = arrival
-                self._task = self._door.loop.create_task(self._run(arrival))
+                # With a name: to number it would cost a fifth of it.
+                self._task = asyncio.Task(self._run(arrival), loop=self._door.loop, name="http")
                 return
             self._write(arrival, arrival.response)
 
