@@ -66,7 +66,7 @@ def test_a_text_is_a_value(name, text, held):
         ("color", "", "send one of"),
         ("one_timestamp", "2026-01-01T00:00:00 02:00", "%2B"),
         ("one_duration", "1h", "in seconds"),
-        ("one_field_mask", "a_b", "lowerCamelCase"),
+        ("one_field_mask", "A_b", "lowerCamelCase"),
         ("one_int64_value", "x", "decimal digits"),
     ],
 )

@@ -92,6 +92,37 @@ def test_what_no_path_can_hold_stops_the_start(name):
         plan(path=f"/v1/{{{name}}}")
 
 
+MASKS = {
+    "display_name": ["display_name"],
+    "displayName,owner.display_name": ["display_name", "owner.display_name"],
+    "ownerInfo.display_name.line_1": ["owner_info.display_name.line_1"],
+    "line_1,_x,a_,a__b": ["line_1", "_x", "a_", "a__b"],
+}
+
+
+@pytest.mark.parametrize("text", MASKS)
+def test_a_mask_in_a_parameter_takes_either_name_of_a_field(text):
+    assert list(plan().decode(request(query=f"one_field_mask={text}")).one_field_mask.paths) == MASKS[text]
+
+
+@pytest.mark.parametrize("text", ["Display_name", "displayName_x", "a..b", "a.", ",a", "a b", "a_b.", "1"])
+def test_a_mask_that_no_name_is_is_refused(text):
+    with pytest.raises(Refusal):
+        plan().decode(request(query=f"one_field_mask={quote(text)}"))
+
+
+def test_a_mask_in_a_body_has_names_in_json():
+    with pytest.raises(Refusal):
+        plan("POST", body="*").decode(request(body={"oneFieldMask": "display_name"}))
+
+
+def test_a_long_mask_that_is_none_is_refused_at_once():
+    text = "a." * 20_000 + "!"
+
+    with pytest.raises(Refusal):
+        plan().decode(request(query=f"one_field_mask={text}"))
+
+
 @pytest.mark.parametrize(("name", "text", "value"), _cases(SINGLE, FREE))
 def test_a_list_takes_each_repetition_as_an_element(name, text, value):
     many = {"color": "colors"}.get(name, name.replace("one_", "many_", 1))

@@ -109,7 +109,7 @@ def _message(descriptor: Descriptor) -> Read | None:
         read: Read = inner
         return lambda text: message_class(value=read(text))
     if descriptor.full_name == "google.protobuf.FieldMask":
-        return lambda text: message_class(paths=json_text.read_mask(text))
+        return lambda text: message_class(paths=json_text.read_mask(text, proto_names=True))
     if descriptor.full_name == "google.protobuf.Timestamp":
         return lambda text: _parts(message_class, json_text.read_timestamp(text))
     if descriptor.full_name == "google.protobuf.Duration":

@@ -51,6 +51,9 @@ _TIMESTAMP = re.compile(
 )
 _DURATION = re.compile(r"(-?)(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?s")
 _MASK_PATH = re.compile(r"\*|[a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*")
+# Each step by either name: a name in JSON has no underscore, so that there is one way to read each.
+_EITHER = r"(?:[a-z][A-Za-z0-9]*|[a-z0-9]*_[a-z0-9_]*)"
+_EITHER_PATH = re.compile(rf"\*|{_EITHER}(?:\.{_EITHER})*")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -301,14 +304,20 @@ def _fraction(nanos: int) -> str:
     return f".{nanos:09}"
 
 
-def read_mask(text: str) -> list[str]:
-    """The proto paths of a field mask such as `displayName,owner.id`."""
+def read_mask(text: str, *, proto_names: bool = False) -> list[str]:
+    """The proto paths of a field mask such as `displayName,owner.id`.
+
+    Args:
+        text: The mask.
+        proto_names: Whether names of the contract, `display_name`, are taken too.
+    """
     if not text:
         return []
     if text.count(",") >= MASK_PATHS_MAX:
         raise Unfit(f"Send at most {MASK_PATHS_MAX} field names.", "json.field_mask")
     paths = text.split(",")
-    if any(_MASK_PATH.fullmatch(path) is None for path in paths):
+    fits = (_EITHER_PATH if proto_names else _MASK_PATH).fullmatch
+    if not all(map(fits, paths)):
         raise Unfit(
             "Send field names in lowerCamelCase, separated by commas, such as displayName,owner.id.",
             "json.field_mask",
