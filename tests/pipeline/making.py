@@ -51,10 +51,11 @@ class Made:
         fields: str = "",
         settings: Settings | None = None,
         parts: Parts | None = None,
+        syntax: str = "proto3",
     ) -> None:
         package = f"tests.making{next(_number)}.v1"
         file = add_file(
-            f'name: "{package}.proto" package: "{package}"\n'
+            f'name: "{package}.proto" package: "{package}" syntax: "{syntax}"\n'
             'dependency: "bedplate/v1/policy.proto" dependency: "buf/validate/validate.proto"\n'
             f'message_type {{ name: "Message" {field("text", 1, "string")} {fields} }}\n'
             'service { name: "TestService" method { name: "Do" '

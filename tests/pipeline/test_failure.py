@@ -9,8 +9,10 @@ from google.rpc import code_pb2
 from bedplate.client.errors import NotFound, ResourceExhausted, Unavailable
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.failure import Failure
 from bedplate.pipeline.stage import OpenGate
 from tests.pipeline.conftest import Bench
+from tests.pipeline.making import READ, Made
 from tests.pipeline.running import detail, fail, run
 from tests.protos.echo import EchoRequest, Hold
 
@@ -212,3 +214,16 @@ async def test_a_held_refusal_waits_until_it_is_released(bench: Bench) -> None:
 
 def test_a_gate_is_open_until_it_is_told_otherwise() -> None:
     assert (OpenGate().draining, OpenGate().released) == (False, None)
+
+
+async def test_an_answer_without_a_field_that_proto2_requires_is_the_handlers_fault_told_once() -> None:
+    must = 'field { name: "must" number: 2 label: LABEL_REQUIRED type: TYPE_STRING }'
+    made = Made(READ, fields=must, syntax="proto2")
+
+    with pytest.raises(Failure) as caught:
+        await made.method.unary(made.call(), made.payload(must="be"))
+
+    assert (caught.value.code, caught.value.fault) == ("INTERNAL", True)
+    made.telemetry.log.settle()
+    assert made.sample("bedplate_calls_total", door="grpc", code="INTERNAL") == 1
+    assert made.sample("bedplate_calls_total", door="grpc", code="OK") == 0

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.messages import has_field
 from bedplate.contract.policy import MethodPolicy, PolicyError
 from bedplate.contract.scope import CURRENT
 from bedplate.pipeline.call import Call
@@ -54,7 +55,10 @@ class Chain:
         self.enters = tuple(stage.enter for stage in stages if stage.enter is not None)
         self.leaves = tuple(stage.leave for stage in reversed(stages) if stage.leave is not None)
         self.messages = tuple(stage.message for stage in stages if stage.message is not None)
-        self.responses = tuple(stage.response for stage in stages if stage.response is not None)
+        responses = [stage.response for stage in stages if stage.response is not None]
+        # Only proto2 has such fields. Without them nothing can be sent, and the door would find out too late.
+        requires = has_field(policy.descriptor.output_type, lambda field: field.is_required)
+        self.responses = (_check_complete, *responses) if requires else tuple(responses)
         arounds = [stage for stage in stages if stage.around is not None]
         befores = [stage.before for stage in stages if stage.before is not None]
         descriptor = policy.descriptor
@@ -293,6 +297,12 @@ class Method:
         if failure.code == "CANCELLED" and isinstance(error, asyncio.CancelledError):
             return error
         return failure
+
+
+def _check_complete(call: Call, response: Message) -> None:
+    if not response.IsInitialized():
+        unset = ", ".join(response.FindInitializationErrors())  # type: ignore[attr-defined]
+        raise TypeError(f"{call.method} must set these fields of what it answers: {unset}")
 
 
 class _Requests:
