@@ -179,7 +179,7 @@ def _first_question(app: "App") -> "tuple[str, MethodDescriptor] | None":
             if not reads or not is_served(method):
                 continue
             [route, *_] = bindings(descriptor)
-            if route.http_method == "GET" and not parse(route.path).variables:
+            if route.http_method == "GET" and not parse(route.path, tails=True).variables:
                 return noun, descriptor
     return None
 

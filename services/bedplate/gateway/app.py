@@ -299,7 +299,7 @@ def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> 
     for method in methods:
         for binding in bindings(method.descriptor):
             try:
-                template = parse(binding.path)
+                template = parse(binding.path, tails=method.policy.http.lenient)
             except PolicyError as error:
                 raise PolicyError(f"{method.name}: {error}") from None
             endpoint = Endpoint(method, binding, template, features)

@@ -121,7 +121,7 @@ class _Writer:
         for binding in bindings(method):
             if binding.http_method not in _HTTP_METHODS:
                 continue
-            template = parse(binding.path)
+            template = parse(binding.path, tails=True)
             # Two templates that differ only in the names of their variables are one path.
             shown = _shown(template)
             path = self._same.setdefault(re.sub(r"\{[^}]*\}", "{}", shown), shown)

@@ -65,12 +65,14 @@ class Template:
         segments: Literals as they were written, `*` and `**`.
         variables: The variables, from left to right.
         verb: The verb without its colon; empty for none.
+        tail: How many segments follow `**`.
     """
 
     text: str
     segments: tuple[str, ...]
     variables: tuple[Variable, ...]
     verb: str
+    tail: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,8 @@ def _binding(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
     return Binding(http_method, path, rule.body, rule.response_body)
 
 
-def parse(text: str) -> Template:
-    """Read a path template.
+def parse(text: str, *, tails: bool = False) -> Template:
+    """Read a path template; `tails`: further segments may follow `**`, as some take them.
 
     Raises:
         PolicyError: It is not of google.api.http's grammar. The text says where
@@ -166,24 +168,28 @@ def parse(text: str) -> Template:
         start = len(segments)
         segments += (inner or segment or "*").split("/")
         if path:
-            endless = segments[-1] == "**"
-            multi = endless or len(segments) > start + 1
-            variables.append(Variable(path, start, None if endless else len(segments), multi))
+            multi = "**" in segments[start:] or len(segments) > start + 1
+            variables.append(Variable(path, start, len(segments), multi))
     found = _VERB.match(text, at)
     at = found.end() if found else at
     verb = found[1] if found else ""
     if at != len(text) or not segments:
         why = "a segment is a literal, *, ** or one {variable}, whole; after the last may be a :verb"
     else:
-        why = _mistake(segments, variables, verb)
+        why = _mistake(segments, variables, verb, tails)
     if why:
         raise PolicyError(f"the template {text!r} is wrong near character {at}: {why}")
-    return Template(text, tuple(segments), tuple(variables), verb)
+    if segments[-1] == "**" and variables and variables[-1].end == len(segments):
+        variables[-1] = variables[-1]._replace(end=None)
+    tail = len(segments) - segments.index("**") - 1 if "**" in segments else 0
+    return Template(text, tuple(segments), tuple(variables), verb, tail)
 
 
-def _mistake(segments: list[str], variables: list[Variable], verb: str) -> str:
+def _mistake(segments: list[str], variables: list[Variable], verb: str, tails: bool) -> str:
     """What is wrong with a template whose every part is right; empty: nothing."""
-    if "**" in segments[:-1]:
+    if segments.count("**") > 1:
+        return "it has ** twice"
+    if "**" in segments[:-1] and not tails:
         return "nothing but a verb may follow **"
     try:
         plain = [unescape(text) for text in (verb, *segments)]
@@ -200,7 +206,10 @@ def _mistake(segments: list[str], variables: list[Variable], verb: str) -> str:
 
 
 class _Node:
-    """What can follow the segments so far: further ones, an end, or `**` (by verb and HTTP method)."""
+    """What can follow the segments so far: further ones, an end, or `**` and what is behind it.
+
+    The last two are by verb and HTTP method.
+    """
 
     __slots__ = ("ends", "literals", "star", "tails")
 
@@ -208,7 +217,18 @@ class _Node:
         self.literals: dict[str, _Node] = {}
         self.star: _Node | None = None
         self.ends: dict[str, dict[str, Route]] = {}
-        self.tails: dict[str, dict[str, Route]] = {}
+        # The most specific first: the longest, and literals before `*`; none for `**` at the end.
+        self.tails: list[tuple[tuple[str, ...], dict[str, dict[str, Route]]]] = []
+
+    def tail(self, segments: tuple[str, ...]) -> dict[str, dict[str, Route]]:
+        """Where routes are that have these segments behind `**`."""
+        for tail, known in self.tails:
+            if tail == segments:
+                return known
+        leaf: dict[str, dict[str, Route]] = {}
+        self.tails.append((segments, leaf))
+        self.tails.sort(key=lambda found: (-len(found[0]), [text == "*" for text in found[0]]))
+        return leaf
 
 
 class Routes:
@@ -230,9 +250,9 @@ class Routes:
         template = route.template
         node = self._root
         leaf = node.ends
-        for segment in template.segments:
+        for at, segment in enumerate(template.segments):
             if segment == "**":
-                leaf = node.tails
+                leaf = node.tail(tuple(map(unescape, template.segments[at + 1 :])))
                 break
             if segment == "*":
                 node.star = node.star or _Node()
@@ -307,18 +327,41 @@ def _find(
             route = _find(node.star, segments, at + 1, verb, http_method, allow)
             if route is not None:
                 return route
-    for routes in (node.ends.get(verb) if at == len(segments) else None, node.tails.get(verb)):
-        if routes:
-            route = routes.get(http_method) or (None if http_method in _NOT_ANY else routes.get(ANY))
+    if at == len(segments):
+        route = _choose(node.ends.get(verb), http_method, allow)
+        if route is not None:
+            return route
+    for tail, leaf in node.tails:
+        if not tail or (len(segments) - at >= len(tail) and _fits(tail, segments[-len(tail) :])):
+            route = _choose(leaf.get(verb), http_method, allow)
             if route is not None:
                 return route
-            allow.update(routes)
     return None
+
+
+def _choose(routes: dict[str, Route] | None, http_method: str, allow: set[str]) -> Route | None:
+    if routes is None:
+        return None
+    route = routes.get(http_method) or (None if http_method in _NOT_ANY else routes.get(ANY))
+    if route is None:
+        allow.update(routes)
+    return route
+
+
+def _fits(tail: tuple[str, ...], segments: list[str]) -> bool:
+    return all(
+        segment if text == "*" else segment == text for text, segment in zip(tail, segments, strict=True)
+    )
 
 
 def _values(template: Template, raw: list[str], plain: list[str]) -> tuple[str, ...]:
     found: list[str] = []
+    shift = len(raw) - len(template.segments) if template.tail else 0
+    after = len(template.segments) - template.tail if shift else 0
     for _, start, end, multi in template.variables:
+        if shift:  # what is behind `**` is counted from the end
+            start += shift if start >= after else 0
+            end = end + shift if end is not None and end >= after else end
         found.append("/".join(map(_keep_slashes, raw[start:end])) if multi else plain[start])
     return tuple(found)
 

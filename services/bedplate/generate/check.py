@@ -40,7 +40,7 @@ def _check(method: MethodDescriptor, routes: Routes) -> None:
         return
     planned = _Method(policy.method, method, GetMessageClass(method.input_type))
     for binding in bindings(method):
-        template = parse(binding.path)
+        template = parse(binding.path, tails=policy.http.lenient)
         (LenientPlan if policy.http.lenient else Plan)(planned, binding, template)
         routes.add(Route(binding.http_method, template, policy.method, method))
 

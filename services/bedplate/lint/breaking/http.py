@@ -117,7 +117,7 @@ def _shown(binding: Binding) -> str:
 def _route(binding: Binding) -> _Route | None:
     """What makes two bindings answer the same requests; the names of variables do not."""
     try:
-        template = parse(binding.path)
+        template = parse(binding.path, tails=True)
     except PolicyError:
         return None
     return binding.http_method, template.segments, template.verb

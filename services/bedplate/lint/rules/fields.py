@@ -44,7 +44,7 @@ def path_fields_are_required(contract: Contract, limits: Limits) -> Iterator[Fou
         if not method.http:
             continue
         try:
-            variables = parse(method.http[0].path).variables
+            variables = parse(method.http[0].path, tails=True).variables
         except PolicyError:
             continue
         for variable in variables:

@@ -116,7 +116,7 @@ def routes_differ(contract: Contract, limits: Limits) -> Iterator[Found]:
             continue
         for binding in method.http:
             try:
-                template = parse(binding.path)
+                template = parse(binding.path, tails=True)
             except PolicyError:
                 continue
             try:
@@ -133,7 +133,7 @@ def created_is_told(method: Method) -> Iterator[Found]:
         return
     for binding in method.http:
         try:
-            asked = parse(binding.path)
+            asked = parse(binding.path, tails=True)
         except PolicyError:
             continue
         try:
@@ -160,12 +160,12 @@ def etag_is_text(method: Method) -> Iterator[Found]:
 
 def _mistakes(method: Method, binding: Binding) -> Iterator[str]:
     request, response = method.descriptor.input_type, method.descriptor.output_type
+    lenient = method.policy is not None and method.policy.http.lenient
     try:
-        template = parse(binding.path)
+        template = parse(binding.path, tails=lenient)
     except PolicyError as error:
         yield f"cannot be routed: {error}"
         return
-    lenient = method.policy is not None and method.policy.http.lenient
     if binding.http_method == "TRACE" and not lenient:
         yield "is called by TRACE, which is for proxies and not for calls; take another"
     for variable in template.variables:
@@ -186,7 +186,7 @@ def _mistakes(method: Method, binding: Binding) -> Iterator[str]:
 def _in_url(method: Method, binding: Binding) -> Iterator[str]:
     """Dotted paths of the fields that come in the path or in the query."""
     try:
-        yield from (variable.path for variable in parse(binding.path).variables)
+        yield from (variable.path for variable in parse(binding.path, tails=True).variables)
     except PolicyError:
         return
     if binding.body == "*":

@@ -94,7 +94,7 @@ def custom_verbs(method: Method) -> Iterator[Found]:
     verb = re.sub(r"(?<!^)[A-Z].*", "", descriptor.name).lower()
     for binding in method.http:
         try:
-            said = parse(binding.path).verb
+            said = parse(binding.path, tails=True).verb
         except PolicyError:
             continue
         if not said or not descriptor.name.lower().startswith(said.lower()):
