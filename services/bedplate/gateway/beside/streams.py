@@ -123,7 +123,7 @@ class _List:
         return between + body
 
     def end(self, count: int) -> bytes:
-        return b"\n]\n"
+        return b"\n]"  # and no line end: Google's clients read what follows as another list
 
     def error(self, failure: Failure, trace_id: str) -> bytes | None:
         return None
