@@ -13,7 +13,7 @@ from typing import Protocol
 from prometheus_client import Gauge
 
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway import reference
+from bedplate.gateway import pages, reference
 from bedplate.gateway.app import Gateway
 from bedplate.gateway.beside.order import features
 from bedplate.pipeline.compile import Method
@@ -114,8 +114,10 @@ class HttpDoor:
         self.gateway = gateway or Gateway(
             methods.values(),
             telemetry,
-            ready=ready,
-            pages=reference.pages(method.descriptor for method in methods.values()),
+            pages={
+                **pages.pages(telemetry, ready),
+                **reference.pages(method.descriptor for method in methods.values()),
+            },
             features=features(settings),
         )
         self.ready = ready

@@ -121,6 +121,8 @@ class HttpConnection(asyncio.Protocol):
             return
         if 0 < self._closed_due < now or 0 < self._stuck_due < now:
             _reset(transport)
+        elif not (reader.due or reader.arrivals or self._running or self._stuck_due):
+            reader.wait(now)
         elif 0 < reader.due < now and not self._closed_due:
             if reader.state is State.IDLE:
                 self._close(linger=False)
@@ -194,8 +196,6 @@ class HttpConnection(asyncio.Protocol):
             if not reader.arrivals:
                 if self._draining and reader.state is State.IDLE:
                     self._close(linger=False)
-                else:
-                    reader.wait()
                 return
             arrival = reader.arrivals.popleft()
             if arrival.response is None:

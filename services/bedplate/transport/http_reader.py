@@ -117,10 +117,10 @@ class Reader:
         self._body_bytes = 0
         self._chunks: list[bytes] = []
 
-    def wait(self) -> None:
-        """Nothing runs and nothing is there: the connection is idle from now on."""
+    def wait(self, now: float) -> None:
+        """Nothing runs and nothing is there: the connection is idle, from now on if it was not before."""
         if self.state is State.IDLE and not self.due:
-            self.due = time.monotonic() + self._settings.http_idle_s
+            self.due = now + self._settings.http_idle_s
 
     def feed(self, data: bytes) -> None:
         """Read on.

@@ -76,10 +76,11 @@ def _credential(call: Call) -> str:
             "The call carries no key; send `authorization: Bearer <key>`.",
         )
     scheme, _, credential = str(header).partition(" ")
-    if scheme.lower() != "bearer" or not credential.strip():
+    credential = credential.strip()
+    if not credential or (scheme != "Bearer" and scheme.lower() != "bearer"):
         raise Refusal(
             Kind.UNKNOWN_CALLER,
             "CREDENTIAL_INVALID",
             "The authorization header is not of the form `Bearer <key>`.",
         )
-    return credential.strip()
+    return credential
