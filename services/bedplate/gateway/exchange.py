@@ -1,39 +1,14 @@
 """A request as an HTTP door hands it in, and the response that it gets back."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from google.protobuf.message import Message
 
 from bedplate.pipeline.call import Call
 
-# The request headers that the gateway reads. All others are dropped at the
-# door: what is not in this list reaches neither a stage nor a handler.
-HEADERS_READ = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "access-control-request-headers",
-        "access-control-request-method",
-        "authorization",
-        "bedplate-criticality",
-        "bedplate-environment",
-        "content-encoding",
-        "content-type",
-        "grpc-timeout",
-        "idempotency-key",
-        "if-match",
-        "if-none-match",
-        "last-event-id",
-        "origin",
-        "prefer",
-        "traceparent",
-        "x-request-id",
-        "x-server-timeout",
-    }
-)
-
-# Those that are lists: in several lines they are one (RFC 9110, 5.3). Any other stands once.
+# Request headers that are lists: in several lines they are one (RFC 9110, 5.3). Any other stands once.
 HEADERS_LISTED = frozenset(
     {
         "accept",
@@ -46,9 +21,26 @@ HEADERS_LISTED = frozenset(
     }
 )
 
-_NOTHING: dict[str, Any] = {}
+# The request headers that the gateway reads. All others are dropped at the
+# door: what is not in this list reaches neither a stage nor a handler.
+HEADERS_READ = HEADERS_LISTED | {
+    "access-control-request-method",
+    "authorization",
+    "bedplate-criticality",
+    "bedplate-environment",
+    "content-type",
+    "grpc-timeout",
+    "idempotency-key",
+    "last-event-id",
+    "origin",
+    "traceparent",
+    "x-request-id",
+    "x-server-timeout",
+}
 
 
+# No repr: the headers hold credentials, and what an exception shows is logged.
+@dataclass(slots=True, eq=False, repr=False)
 class Request:
     """One HTTP request.
 
@@ -68,54 +60,23 @@ class Request:
         notes: What features remember of it, by their own keys.
     """
 
-    __slots__ = (
-        "body",
-        "call",
-        "encode",
-        "headers",
-        "method",
-        "names",
-        "notes",
-        "path",
-        "peer",
-        "query",
-        "started",
-        "target",
-        "values",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: dict[str, str],
-        *,
-        peer: str,
-        started: float,
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.peer = peer
-        self.names = names
-        self.started = started
-        self.body = b""
-        self.target: Any = None
-        self.call: Call | None = None
-        self.values: tuple[str, ...] = ()
-        self.encode: Callable[[Message], bytes] | None = None
-        self.notes: dict[str, Any] = _NOTHING
-
-    def note(self, key: str, value: Any) -> None:
-        """Remember something of it."""
-        if self.notes is _NOTHING:
-            self.notes = {}
-        self.notes[key] = value
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    _: KW_ONLY
+    peer: str
+    started: float
+    names: tuple[str, ...] = ()
+    body: bytes = field(default=b"", init=False)
+    target: Any = field(default=None, init=False)
+    call: Call | None = field(default=None, init=False)
+    values: tuple[str, ...] = field(default=(), init=False)
+    encode: Callable[[Message], bytes] | None = field(default=None, init=False)
+    notes: dict[str, Any] = field(default_factory=dict, init=False)
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Response:
     """One HTTP response; the door adds the status line, what all responses say, and what frames it.
 
@@ -127,15 +88,11 @@ class Response:
         message: The method's response; None where the call failed, or was none.
     """
 
-    __slots__ = ("body", "fields", "message", "status")
-
-    own_policy = False
-
-    def __init__(self, status: int, fields: bytes, body: bytes, message: Message | None = None) -> None:
-        self.status = status
-        self.fields = fields
-        self.body = body
-        self.message = message
+    status: int
+    fields: bytes
+    body: bytes
+    message: Message | None = None
+    own_policy: ClassVar[bool] = False
 
     def add(self, name: str, value: str) -> None:
         """Add a header, whose value must hold no control characters."""
@@ -156,6 +113,9 @@ class Response:
             if line.startswith(begin):
                 return line[len(begin) :].decode("latin-1")
         return ""
+
+
+Page = Callable[[Request], Response]
 
 
 class PageResponse(Response):

@@ -112,7 +112,7 @@ def _check(request: Request, accept: str, names: tuple[str, ...]) -> None:
             available=listed,
         )
     if not plain:
-        request.note(_MUST, True)
+        request.notes[_MUST] = True
 
 
 def choose(accept: str, names: tuple[str, ...]) -> tuple[str, bool]:
@@ -181,4 +181,4 @@ def _plain_tags(request: Request) -> None:
         found = _TAG.search(text)
         if found is not None:
             request.headers[name] = _TAG.sub('"', text)
-            request.note(_HAD, found[1])
+            request.notes[_HAD] = found[1]

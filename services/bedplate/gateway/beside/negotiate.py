@@ -93,7 +93,7 @@ def tell(request: Request, response: Response, failure: Failure) -> None:
 
 def noted(request: Request, *fields: tuple[str, str]) -> None:
     """Headers that the response has if the call fails now."""
-    request.note(_NOTE, fields)
+    request.notes[_NOTE] = fields
 
 
 def _check_content_type(request: Request, types: tuple[str, ...]) -> None:

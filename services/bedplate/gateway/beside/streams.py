@@ -163,7 +163,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     def choose(request: Request) -> None:
         alt = _alt(request.query, alts)
         accept = request.headers.get("accept", "") if alt is None else alt
-        request.note(_NOTE, _Raw() if raw else _choose(accept, goes_on, lenient))
+        request.notes[_NOTE] = _Raw() if raw else _choose(accept, goes_on, lenient)
 
     def resume(request: Request, message: Any) -> None:
         token = request.headers.get("last-event-id")

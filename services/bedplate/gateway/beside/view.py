@@ -109,7 +109,7 @@ def _note(request: Request, name: str, value: Any) -> None:
     asked = request.notes.get(_NOTE)
     if asked is None:
         asked = {}
-        request.note(_NOTE, asked)
+        request.notes[_NOTE] = asked
     if name in asked:
         raise refusal([Violation(name, "The parameter stands twice; send it once.", "http.twice")])
     asked[name] = value
