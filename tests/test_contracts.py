@@ -7,8 +7,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from bedplate.contract import reasons
+from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import Visibility, resolve
-from bedplate.gateway.routes import bindings
 from bedplate.policy.enforced import check_method
 from bedplate.services.registry import ALWAYS, NAMES, contract
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.promises import Http
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.routes import Binding, parse
+from bedplate.gateway.routes import parse
 from bedplate.gateway.transcode import Plan
 from tests.gateway.everything import EVERYTHING
 

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
-from bedplate.gateway import app
-from bedplate.gateway.routes import Binding
+from bedplate.gateway import app, pages
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
 from bedplate.telemetry.recorder import Telemetry
@@ -195,7 +195,7 @@ def test_a_contract_cannot_take_the_servers_own_paths(monkeypatch):
     monkeypatch.setattr(app, "bindings", lambda method: iter([taken] if method.name == "GetThing" else []))
 
     with pytest.raises(PolicyError, match=r"GetThing: the path /healthz is the server's own"):
-        app.Gateway(methods.values(), telemetry, ready=lambda: True)
+        app.Gateway(methods.values(), telemetry, pages=pages.pages(telemetry, lambda: True))
     telemetry.log.close()
 
 
@@ -207,5 +207,5 @@ def test_a_bad_template_stops_the_start_and_names_its_method(monkeypatch):
     with pytest.raises(
         PolicyError, match=r"tests\.shop\.v1\.ShopService/GetThing: the template '/v1/\{name'"
     ):
-        app.Gateway(methods.values(), telemetry, ready=lambda: True)
+        app.Gateway(methods.values(), telemetry)
     telemetry.log.close()

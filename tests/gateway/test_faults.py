@@ -9,6 +9,7 @@ from bedplate.gateway.app import Gateway
 from bedplate.gateway.beside.order import FEATURES
 from bedplate.gateway.endpoint import Feature
 from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.pages import pages
 from tests.gateway import shop
 from tests.gateway.http_door import Open
 from tests.gateway.wire import Wire, request
@@ -24,7 +25,8 @@ def break_it(served: Open) -> None:
 
     methods = shop.methods(served.handlers, served.telemetry, served.door.settings, served.gate)
     features: Any = (*FEATURES, lambda endpoint: Feature("broken", always=always))
-    served.door.gateway = Gateway(methods.values(), served.telemetry, ready=lambda: True, features=features)
+    own = pages(served.telemetry, lambda: True)
+    served.door.gateway = Gateway(methods.values(), served.telemetry, pages=own, features=features)
 
 
 @pytest.mark.parametrize("target", ["/v1/things/a", "/v1/things/a?unknown=1", "/v1/stream?limit=1"])

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal
 from bedplate.gateway.beside import inflate, patch
 from bedplate.gateway.beside import lenient as lenient_feature
 from bedplate.gateway.beside.lenient import LenientPlan
 from bedplate.gateway.endpoint import Endpoint
-from bedplate.gateway.routes import Binding, parse
+from bedplate.gateway.routes import parse
 from tests.gateway.conformance.contract import message
 from tests.gateway.grpc_gateway.peer import ANSWERS, answers, build, written
 from tests.gateway.plans import method_of, request

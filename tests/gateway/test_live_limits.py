@@ -14,7 +14,7 @@ from tests.gateway.http_door import Log
 
 def test_a_limit_that_is_lowered_while_the_process_runs_holds_for_the_next_head():
     methods = shop.methods(shop.Handlers(), telemetry := Telemetry(log=LogWriter(Log())), Settings())
-    gateway = Gateway(methods.values(), telemetry, ready=lambda: True, features=(inflate.compile,))
+    gateway = Gateway(methods.values(), telemetry, features=(inflate.compile,))
     small = methods["tests.shop.v1.ShopService/SmallThing"]
     request = Request("POST", "/v1/small", "", {}, peer="ipv4:127.0.0.1:1", started=0.0)
 

@@ -8,9 +8,10 @@ from google.protobuf import descriptor_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bedplate.contract.bindings import Binding, bindings
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal
-from bedplate.gateway.routes import Binding, Match, Route, Routes, bindings, parse
+from bedplate.gateway.routes import Match, Route, Routes, parse
 from tests.gateway import shop
 
 ACCEPTED = {

@@ -161,7 +161,7 @@ async def test_what_a_response_keeps_secret_is_not_in_the_log(served: Open) -> N
 
     methods = shop.methods(served.handlers, served.telemetry, served.door.settings, served.gate)
     features: Any = (*FEATURES, lambda endpoint: Feature("broken", body=choose))
-    served.door.gateway = Gateway(methods.values(), served.telemetry, ready=lambda: True, features=features)
+    served.door.gateway = Gateway(methods.values(), served.telemetry, features=features)
     status, _, _ = await stream(served, "/v1/stream-secrets")
 
     [line] = faults(served)

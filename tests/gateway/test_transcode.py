@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
+from bedplate.contract.bindings import Binding, bindings
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.routes import Binding, bindings, parse
+from bedplate.gateway.routes import parse
 from bedplate.gateway.transcode import Plan
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter

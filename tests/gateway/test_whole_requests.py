@@ -14,9 +14,10 @@ from google.protobuf import (
     wrappers_pb2,
 )
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal
-from bedplate.gateway.routes import Binding, parse
+from bedplate.gateway.routes import parse
 from bedplate.gateway.transcode import Plan
 from tests.gateway.plans import method_of, request
 

@@ -73,7 +73,7 @@ def gateway() -> Any:
     log.close()
     telemetry = Telemetry(log=log)
     methods = shop.methods(shop.Handlers(), telemetry, Settings())
-    return Gateway(methods.values(), telemetry, ready=lambda: True)
+    return Gateway(methods.values(), telemetry)
 
 
 def read(gateway: Gateway, pieces: list[bytes]) -> list[Any]:

@@ -148,7 +148,7 @@ def _say_again(app: "App") -> None:
 
 
 def _print_first_calls(app: "App", key_file: str) -> None:
-    from bedplate.gateway.routes import bindings
+    from bedplate.contract.bindings import bindings
 
     asked = _first_question(app)
     if asked is None:
@@ -168,9 +168,10 @@ def _print_first_calls(app: "App", key_file: str) -> None:
 
 def _first_question(app: "App") -> "tuple[str, MethodDescriptor] | None":
     """A method that anybody can call at once: it reads, at a path without variables."""
+    from bedplate.contract.bindings import bindings
     from bedplate.contract.policy import Idempotency
     from bedplate.gateway.app import is_served
-    from bedplate.gateway.routes import bindings, parse
+    from bedplate.gateway.routes import parse
 
     for noun, service in app.services.items():
         for descriptor in service.descriptor.methods:

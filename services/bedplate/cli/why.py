@@ -133,6 +133,6 @@ def _changes(lines: "tuple[Line, ...]") -> dict[str, list[str]]:
 
 def _http(method: "MethodDescriptor") -> Iterator[str]:
     """The method's HTTP routes, such as `GET /v1/ledgers/{ledger_id}`."""
-    from bedplate.gateway.routes import bindings
+    from bedplate.contract.bindings import bindings
 
     return (f"{binding.http_method} {binding.path}" for binding in bindings(method))

@@ -4,18 +4,17 @@ It knows no sockets. A door gives `open` the head of a request, which answers at
 once or says how large the body may be, and `respond` the whole of it.
 """
 
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import PolicyError, Visibility
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway import problem
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
-from bedplate.gateway.exchange import Request, Response, Sink, header_lines
+from bedplate.gateway.exchange import Page, Request, Response, Sink, header_lines
 from bedplate.gateway.headers import (
     cache_line,
     call_lines,
@@ -24,14 +23,11 @@ from bedplate.gateway.headers import (
     timeout_s,
     told_lines,
 )
-from bedplate.gateway.routes import Match, Route, Routes, bindings, parse
+from bedplate.gateway.routes import Match, Route, Routes, parse
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.unknown import LABEL
-from bedplate.telemetry.recorder import TRACEBACK_MAX, Recorder, Telemetry
-from bedplate.telemetry.redact import scrub
-
-Page = Callable[[Request], Response]
+from bedplate.telemetry.recorder import Recorder, Telemetry
 
 
 class Gateway:
@@ -47,7 +43,6 @@ class Gateway:
         methods: Iterable[Served],
         telemetry: Telemetry,
         *,
-        ready: Callable[[], bool],
         pages: Mapping[str, Page] = {},
         features: Iterable[CompileFeature] = (),
     ) -> None:
@@ -57,27 +52,15 @@ class Gateway:
             methods: All methods of the process; those without a rule, or not
                 visible to partners, get no route.
             telemetry: Where calls are recorded.
-            ready: Whether the process wants new callers.
-            pages: Further pages by path, such as `/openapi.json`.
+            pages: What the process answers besides, by path, such as `/healthz`.
             features: What is done beside the core; see `gateway.beside`.
         """
-        self._telemetry = telemetry
-        self._ready = ready
         self._recorder = Recorder(telemetry, LABEL)
         self._failures = FailureMaker({}, domain="bedplate", strict=False)
-        served = [method for method in methods if is_served(method)]
         self._routes = Routes()
-        for route in _routes(served, tuple(features)):
+        for route in _routes(methods, tuple(features)):
             self._routes.add(route)
-        self._pages: dict[str, Page] = {
-            "/healthz": lambda _: page("application/json", b'{"status":"live"}'),
-            "/readyz": self._readyz,
-            "/metrics": self._metrics,
-            **pages,
-        }
-        files = [method.descriptor.containing_service.file for method in served]
-        for path, body in problem.pages(files).items():
-            self._pages.setdefault(path, _fixed("application/json", body))
+        self._pages = dict(pages)
         for path in self._pages:
             self._check_free(path)
 
@@ -260,33 +243,10 @@ class Gateway:
         return response
 
     def _fault(self, call: Call, error: Exception, message: Message | None) -> Failure:
-        """The answer to a call that succeeded and whose response cannot be written; logged as a fault.
-
-        Without the message nobody can tell what of the traceback is secret, and none is logged.
-        """
-        told = scrub("".join(traceback.format_exception(error)), message) if message is not None else ""
+        """The answer to a call that succeeded and whose response cannot be written; logged as a fault."""
         failure = self._failures.from_exception(error, call)
-        self._telemetry.log.write(
-            "error",
-            "fault",
-            {
-                "method": call.method,
-                "door": "http",
-                "trace_id": call.trace_id,
-                "error_id": call.error_id,
-                "error": type(error).__name__,
-                "traceback": told[-TRACEBACK_MAX:],
-            },
-        )
+        self._recorder.fault(call, error, message)
         return failure
-
-    def _readyz(self, _: Request) -> Response:
-        if self._ready():
-            return page("application/json", b'{"status":"ready"}')
-        return page("application/json", b'{"status":"not ready"}', status=503)
-
-    def _metrics(self, _: Request) -> Response:
-        return page(CONTENT_TYPE_LATEST, generate_latest(self._telemetry.registry))
 
 
 def is_served(method: Served) -> bool:
@@ -296,7 +256,7 @@ def is_served(method: Served) -> bool:
 
 
 def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> Iterator[Route]:
-    for method in methods:
+    for method in filter(is_served, methods):
         for binding in bindings(method.descriptor):
             try:
                 template = parse(binding.path, tails=method.policy.http.lenient)
@@ -306,17 +266,6 @@ def _routes(methods: Iterable[Served], features: tuple[CompileFeature, ...]) -> 
             if method.server_streaming and endpoint.deliver is None:
                 continue
             yield Route(binding.http_method, template, method.name, endpoint)
-
-
-def page(content_type: str, body: bytes, *, status: int = 200, fields: Mapping[str, str] = {}) -> Response:
-    """A response that is no call's."""
-    headers = {"content-type": content_type, "cache-control": "no-store", **fields}
-    return Response(status, header_lines(headers.items()), body)
-
-
-def _fixed(content_type: str, body: bytes) -> Page:
-    response = page(content_type, body)
-    return lambda _: response
 
 
 def _nothing(_: Any) -> Any:

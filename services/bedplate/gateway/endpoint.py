@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import MethodPolicy
 from bedplate.gateway.exchange import Request, Response, Sink
-from bedplate.gateway.routes import Binding, Template
+from bedplate.gateway.routes import Template
 from bedplate.gateway.transcode import Plan
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure

@@ -11,13 +11,15 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
-from bedplate.contract.policy import MethodPolicy, Visibility, resolve
+from bedplate.contract.bindings import Binding, bindings
+from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility, resolve
 from bedplate.gateway import openapi_bodies, openapi_headers
 from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
 from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours
-from bedplate.gateway.routes import Binding, Template, bindings, parse
+from bedplate.gateway.parameter import field_at
+from bedplate.gateway.routes import Template, parse
 from bedplate.gateway.text_value import is_free, takes_text
 
 # Operations that a path item can hold; a rule for another HTTP method is
@@ -117,17 +119,26 @@ class _Writer:
         self._ids: set[str] = set()
 
     def add(self, method: MethodDescriptor, policy: MethodPolicy) -> None:
-        """Add a method under each of its bindings."""
+        """Add a method under each of its bindings.
+
+        Raises:
+            PolicyError: A rule does not fit it. The text names both.
+        """
         for binding in bindings(method):
-            if binding.http_method not in _HTTP_METHODS:
-                continue
-            template = parse(binding.path, tails=True)
-            # Two templates that differ only in the names of their variables are one path.
-            shown = _shown(template)
-            path = self._same.setdefault(re.sub(r"\{[^}]*\}", "{}", shown), shown)
-            names = re.findall(r"\{([^}]*)\}", path)
-            operation = self._operation(method, policy, binding, template, names)
-            self.paths.setdefault(path, {})[binding.http_method.lower()] = operation
+            if binding.http_method in _HTTP_METHODS:
+                try:
+                    self._add(method, policy, binding)
+                except PolicyError as error:
+                    raise PolicyError(f"{policy.method}: {error}") from None
+
+    def _add(self, method: MethodDescriptor, policy: MethodPolicy, binding: Binding) -> None:
+        template = parse(binding.path, tails=True)
+        # Two templates that differ only in the names of their variables are one path.
+        shown = _shown(template)
+        path = self._same.setdefault(re.sub(r"\{[^}]*\}", "{}", shown), shown)
+        names = re.findall(r"\{([^}]*)\}", path)
+        operation = self._operation(method, policy, binding, template, names)
+        self.paths.setdefault(path, {})[binding.http_method.lower()] = operation
 
     def _operation(
         self,
@@ -251,7 +262,7 @@ class _Writer:
     def _answer(self, method: MethodDescriptor, binding: Binding) -> dict[str, Any]:
         response = method.output_type
         if binding.response_body:
-            schema = self.schemas.field(response.fields_by_name[binding.response_body])
+            schema = self.schemas.field(_leaf(response, binding.response_body))
         else:
             schema = self.schemas.message(response)
         return {
@@ -283,12 +294,10 @@ def _pattern(segments: tuple[str, ...]) -> str:
 
 
 def _leaf(message: Descriptor, path: str) -> FieldDescriptor:
-    *above, last = path.split(".")
-    for step in above:
-        below = message.fields_by_name[step].message_type
-        assert below is not None, "the routes were checked at start"
-        message = below
-    return message.fields_by_name[last]
+    field = field_at(message, path)
+    if field is None:
+        raise PolicyError(f"its http rule names {path}, which is no field of {message.full_name}.")
+    return field
 
 
 def _parameters(

@@ -5,10 +5,10 @@ from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import MethodPolicy
 from bedplate.gateway.beside.negotiate import RAW, body_type
 from bedplate.gateway.parameter import named
-from bedplate.gateway.routes import Binding
 
 JSON = "application/json"
 

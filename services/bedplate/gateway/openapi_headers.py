@@ -5,11 +5,11 @@ from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import Idempotency, MethodPolicy
 from bedplate.gateway.beside import links, streams
 from bedplate.gateway.beside.conditional import etag_place, has_tag, makes_once
 from bedplate.gateway.beside.idempotency import KEY_CHARS_MAX
-from bedplate.gateway.routes import Binding
 
 _READS = ("GET", "HEAD")
 _TEXT = {"type": "string"}

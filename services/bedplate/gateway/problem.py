@@ -6,11 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from google.protobuf.descriptor import FileDescriptor
 from google.rpc import status_pb2
 
-from bedplate.contract import reasons
-from bedplate.contract.reasons import Reason
 from bedplate.gateway.codec.encode import EncodeError, encoder
 from bedplate.gateway.exchange import Response, header_lines
 from bedplate.pipeline.failure import Failure
@@ -162,33 +159,3 @@ class _Details:
                     }
                     for violation in detail.get("fieldViolations", ())
                 ]
-
-
-def pages(files: Iterable[FileDescriptor]) -> dict[str, bytes]:
-    """What `/problems/<reason>` answers, by path: each reason of the platform and of these files.
-
-    A reason that two services declare has one page that lists both.
-    """
-    declared: dict[str, list[Reason]] = {}
-    for found in [reasons.platform(), *(reasons.of_file(file) for file in dict.fromkeys(files))]:
-        for reason in found.values():
-            declared.setdefault(reason.name, []).append(reason)
-    return {
-        f"{PROBLEMS}{name}": orjson.dumps(
-            {
-                "reason": name,
-                "title": title(name),
-                "meanings": [
-                    {
-                        "domain": reason.domain,
-                        "code": reason.code,
-                        "status": http_status(reason.code, reason.name, reason.domain),
-                        "retryable": reason.retryable,
-                        "help": reason.help,
-                    }
-                    for reason in meanings
-                ],
-            }
-        )
-        for name, meanings in declared.items()
-    }

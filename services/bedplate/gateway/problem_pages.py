@@ -1,15 +1,17 @@
 """What the type of a problem leads to: `/problems/<reason>`, for programs and for people."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 import orjson
 from google.protobuf.descriptor import FileDescriptor
 
-from bedplate.gateway import problem
+from bedplate.contract import reasons
+from bedplate.contract.reasons import Reason
 from bedplate.gateway.beside.negotiate import best
-from bedplate.gateway.exchange import PageResponse, Request, Response, header_lines
+from bedplate.gateway.exchange import Page, PageResponse, Request, Response, header_lines
+from bedplate.gateway.problem import PROBLEMS, http_status, title
 
 HTML = "text/html; charset=utf-8"
 
@@ -34,15 +36,45 @@ _MEANING = (
 _OFFERS = ("application/json", "text/html")
 
 
-def pages(files: Iterable[FileDescriptor]) -> Mapping[str, Callable[[Request], Response]]:
+def pages(files: Iterable[FileDescriptor]) -> Mapping[str, Page]:
     """What answers GET, by path: a page for each reason of the platform and of these files.
 
     People's browsers ask for `text/html` and get it; who says nothing gets JSON.
     """
-    return {path: _choice(body) for path, body in problem.pages(files).items()}
+    return {path: _choice(body) for path, body in documents(files).items()}
 
 
-def _choice(body: bytes) -> Callable[[Request], Response]:
+def documents(files: Iterable[FileDescriptor]) -> dict[str, bytes]:
+    """What `/problems/<reason>` tells, by path: each reason of the platform and of these files.
+
+    A reason that two services declare has one page that lists both.
+    """
+    declared: dict[str, list[Reason]] = {}
+    for found in [reasons.platform(), *(reasons.of_file(file) for file in dict.fromkeys(files))]:
+        for reason in found.values():
+            declared.setdefault(reason.name, []).append(reason)
+    return {
+        f"{PROBLEMS}{name}": orjson.dumps(
+            {
+                "reason": name,
+                "title": title(name),
+                "meanings": [
+                    {
+                        "domain": reason.domain,
+                        "code": reason.code,
+                        "status": http_status(reason.code, reason.name, reason.domain),
+                        "retryable": reason.retryable,
+                        "help": reason.help,
+                    }
+                    for reason in meanings
+                ],
+            }
+        )
+        for name, meanings in declared.items()
+    }
+
+
+def _choice(body: bytes) -> Page:
     headers = [("cache-control", "no-store"), ("vary", "accept")]
     as_json = Response(200, header_lines([("content-type", "application/json"), *headers]), body)
     policy = ("content-security-policy", SECURITY_POLICY)
@@ -61,7 +93,7 @@ def _choice(body: bytes) -> Callable[[Request], Response]:
 
 
 def html(document: Mapping[str, Any]) -> bytes:
-    """The page of a reason, of what `problem.pages` says of it."""
+    """The page of a reason, of what `documents` says of it."""
     meanings = "".join(
         _MEANING.format(
             help=escape(meaning["help"]) or "The problem's detail says what is wrong.",

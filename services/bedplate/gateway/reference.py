@@ -9,7 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from bedplate.contract.policy import MethodPolicy, Visibility, resolve
 from bedplate.gateway import problem_pages
-from bedplate.gateway.exchange import PageResponse, Request, Response, header_lines
+from bedplate.gateway.exchange import Page, PageResponse, Response, header_lines
 from bedplate.gateway.openapi import document
 
 # Nothing comes from elsewhere, no script is inline, and the page calls only
@@ -27,8 +27,6 @@ _FILES = {
     "/reference/reference.css": ("text/css; charset=utf-8", "reference.css"),
     _VIEWER: ("text/javascript; charset=utf-8", "rapidoc-min.js"),
 }
-
-Page = Callable[[Request], Response]
 
 
 def pages(

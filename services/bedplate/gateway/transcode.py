@@ -12,16 +12,17 @@ import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec.encode import encoder, field_encoder
-from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.kind import is_map, is_special, names_of
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import Parameter, map_key, named, pairs, resolve, unfit
-from bedplate.gateway.routes import Binding, Template
+from bedplate.gateway.routes import Template
 from bedplate.gateway.text_value import is_free, text_reader
 
 # Names of query parameters that a plan remembers; a message that holds itself
@@ -126,14 +127,15 @@ class Plan:
     def _field_plan(self, field: FieldDescriptor) -> Callable[[Any], Any]:
         return json_plan.nullable_field(field)
 
-    def _taken_from_body(self) -> Iterator[tuple[str, tuple[FieldDescriptor, ...]]]:
-        """The path's fields that the body could hold too: path below the body, and the steps of its JSON."""
+    def _taken_from_body(self) -> Iterator[tuple[str, tuple[frozenset[str], ...]]]:
+        """The path's fields that the body could hold too: path below the body, and the names in its JSON."""
         for variable in self._variables:
             steps = (*variable.parents, variable.leaf)
+            names = tuple(map(names_of, steps))
             if self._body == "*":
-                yield variable.path, steps
+                yield variable.path, names
             elif steps[0].name == self._body:
-                yield variable.path.partition(".")[2], steps[1:]
+                yield variable.path.partition(".")[2], names[1:]
 
     def _encoder(self, descriptor: Descriptor, name: str) -> Callable[[Message], bytes]:
         if not name:
@@ -242,11 +244,11 @@ def _twice(one: str, other: str) -> str:
     return f"The field stands in the {one} and in the {other}; send it in the {one} only."
 
 
-def _holds(value: Any, steps: tuple[FieldDescriptor, ...]) -> bool:
-    """Whether a JSON value has a value at a path, under either name of each field."""
+def _holds(value: Any, steps: tuple[frozenset[str], ...]) -> bool:
+    """Whether a JSON value has a value at a path, under any name of each field."""
     if not steps:
         return value is not None
     if type(value) is not dict:
         return False
     first, rest = steps[0], steps[1:]
-    return any(name in value and _holds(value[name], rest) for name in {first.name, first.json_name})
+    return any(name in value and _holds(value[name], rest) for name in first)

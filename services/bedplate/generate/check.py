@@ -7,9 +7,10 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import PolicyError, Visibility
 from bedplate.gateway.beside.lenient import LenientPlan
-from bedplate.gateway.routes import Route, Routes, bindings, parse
+from bedplate.gateway.routes import Route, Routes, parse
 from bedplate.gateway.transcode import Plan
 from bedplate.generate.descriptors import Contracts
 from bedplate.generate.places import Places

@@ -15,8 +15,8 @@ from google.protobuf.descriptor import (
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from bedplate.contract.bindings import Binding, bindings
 from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility, resolve, service_policy
-from bedplate.gateway.routes import Binding, bindings
 from bedplate.lint.finding import Place
 from bedplate.lint.outline import Element, by_name, find_option
 from bedplate.v1 import policy_pb2

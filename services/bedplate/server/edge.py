@@ -10,7 +10,7 @@ from bedplate.auth.principal import Principal
 from bedplate.client.channel import SWAP_GRACE_S
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Kind, Refusal
-from bedplate.gateway import reference
+from bedplate.gateway import pages, reference
 from bedplate.gateway.app import Gateway, is_served
 from bedplate.gateway.beside.order import features
 from bedplate.gateway.elsewhere import forwarded, problems
@@ -173,19 +173,22 @@ class Edge(Running):
         methods = methods_of(contracts, line, self._parts, telemetry, layers=layers)
         policies = {method.descriptor: method.policy for method in methods.values()}
         tls = settings.tls_certificate is not None or settings.tls_elsewhere
+        described = reference.pages(
+            policies,
+            docs=contracts.comments or None,
+            policy_of=policies.__getitem__,
+            title=", ".join(dict.fromkeys(service.file.package for service in contracts.services)),
+        )
         gateway = Gateway(
             methods.values(),
             telemetry,
-            ready=lambda: self.ready and self._watch is not None and self._watch.serving,
-            pages=reference.pages(
-                policies,
-                docs=contracts.comments or None,
-                policy_of=policies.__getitem__,
-                title=", ".join(dict.fromkeys(service.file.package for service in contracts.services)),
-            ),
+            pages={**pages.pages(telemetry, self._wants_callers), **described},
             features=(problems.compile, forwarded.feature(tls=tls), *features(self.settings)),
         )
         return gateway, sum(is_served(method) for method in methods.values())
+
+    def _wants_callers(self) -> bool:
+        return self.ready and self._watch is not None and self._watch.serving
 
     def _log_upstream(self, serving: bool) -> None:
         self._serving.set(serving)

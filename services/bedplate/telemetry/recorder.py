@@ -147,6 +147,25 @@ class Recorder:
         if cause is not None:
             self._log.hurry()
 
+    def fault(self, call: RecordedCall, cause: BaseException, answer: Any) -> None:
+        """Log a fault that came after the call had ended well: its answer could not be written.
+
+        Without the answer nobody can tell what of the traceback is secret, and none is logged.
+        """
+        told = "" if answer is None else scrub("".join(traceback.format_exception(cause)), answer)
+        self._log.write(
+            "error",
+            "fault",
+            {
+                "method": call.method,
+                "door": call.door,
+                "trace_id": call.trace_id,
+                "error_id": call.error_id,
+                "error": type(cause).__name__,
+                "traceback": told[-TRACEBACK_MAX:],
+            },
+        )
+
     def _settle(self, at: float, noted: tuple[Any, ...]) -> dict[str, Any]:
         (method, door, principal, trace_id, span_id, peer), code, reason, duration_s, failed = noted
         cell = self._cells.get((door, code))

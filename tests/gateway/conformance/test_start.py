@@ -6,9 +6,10 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import PolicyError, resolve
 from bedplate.gateway.endpoint import Endpoint
-from bedplate.gateway.routes import Match, Route, Routes, bindings, parse
+from bedplate.gateway.routes import Match, Route, Routes, parse
 from tests.gateway.conformance import contract  # noqa: F401 - registers what contracts import
 
 

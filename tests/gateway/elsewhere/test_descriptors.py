@@ -6,10 +6,10 @@ import sys
 import pytest
 from google.protobuf import descriptor_pb2, text_format
 
+from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import PolicyError, Visibility, resolve
 from bedplate.gateway.elsewhere.descriptors import DescriptorError, read_files
 from bedplate.gateway.elsewhere.policy import has_policy, policy_of
-from bedplate.gateway.routes import bindings
 from tests.gateway.elsewhere.stranger import ROOT
 
 SHIPPED = ROOT / "generated" / "descriptors" / "bedplate.binpb"

@@ -55,12 +55,14 @@ class _Shop:
     def __init__(self) -> None:
         from bedplate.gateway.app import Gateway
         from bedplate.gateway.beside.order import FEATURES
+        from bedplate.gateway.pages import pages
 
         telemetry = Telemetry(log=LogWriter(Log()))
         settings = Settings()
         methods = shop.methods(shop.Handlers(), telemetry, settings, OpenGate())
         self.settings = settings
-        self.gateway = Gateway(methods.values(), telemetry, ready=lambda: True, features=FEATURES)
+        own = pages(telemetry, lambda: True)
+        self.gateway = Gateway(methods.values(), telemetry, pages=own, features=FEATURES)
 
     def decode(self, request: Request) -> None:
         found = self.gateway.open(request)

@@ -4,9 +4,9 @@ from urllib.parse import quote, unquote_plus
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
+from bedplate.contract.bindings import Binding
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
-from bedplate.gateway.routes import Binding
 
 _TOKEN = "page_token"  # noqa: S105 - a field's name
 _NEXT = "next_page_token"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
-from bedplate.gateway.routes import Binding, parse
+from bedplate.gateway.routes import parse
 from bedplate.lint.breaking.change import Change, Pair
 from bedplate.lint.breaking.wire import WIDER, is_reasons, is_reserved, type_name
 from bedplate.lint.contract import Method

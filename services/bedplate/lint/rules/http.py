@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.created import locator
-from bedplate.gateway.routes import Binding, Route, Routes, parse
+from bedplate.gateway.routes import Route, Routes, parse
 from bedplate.gateway.text_value import is_free, takes_text
 from bedplate.lint.contract import Contract, Method
 from bedplate.lint.rule import Found, Limits, in_method, method_rule, rule
