@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.kind import is_map, is_special, is_wrapper
+from bedplate.gateway.codec.kind import field_named, is_map, is_special, is_wrapper
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, refusal
 from bedplate.gateway.routes import unescape
 from bedplate.gateway.text_value import Reader, named_reader, takes_text
@@ -133,11 +133,8 @@ def _wraps(field: FieldDescriptor) -> bool:
 
 
 def named(descriptor: Descriptor, name: str, *, json_names: bool = True) -> FieldDescriptor | None:
-    """The field of a name; its proto name comes first."""
-    field = descriptor.fields_by_name.get(name)
-    if field is None and json_names:
-        return next((field for field in descriptor.fields if field.json_name == name), None)
-    return field
+    """The field of a name: by its own alone, or by either as JSON does."""
+    return field_named(descriptor, name) if json_names else descriptor.fields_by_name.get(name)
 
 
 def field_at(descriptor: Descriptor, path: str) -> FieldDescriptor | None:

@@ -19,7 +19,7 @@ from bedplate.contract.masks import ALL, MASK_NAME, faults, masked
 from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.lenient import first
-from bedplate.gateway.codec.kind import VALUE, is_special
+from bedplate.gateway.codec.kind import VALUE, field_named, is_special, names_of
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
@@ -49,7 +49,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
         field = None if found is None else found.resource
     if field is None or field.message_type is None or field.is_repeated or is_special(field.message_type):
         return None
-    names = None if binding.body not in ("", "*") else (field.json_name, field.name)
+    names = None if binding.body not in ("", "*") else names_of(field)
     return Feature("patch", fill=_Patch(mask.name, field, names, lenient=lenient).fill)
 
 
@@ -69,7 +69,7 @@ class _Patch:
     """The masks of one binding."""
 
     def __init__(
-        self, mask: str, resource: FieldDescriptor, names: tuple[str, str] | None, *, lenient: bool
+        self, mask: str, resource: FieldDescriptor, names: frozenset[str] | None, *, lenient: bool
     ) -> None:
         """Args: names: Those under which the body has the resource; None: it is the resource."""
         assert resource.message_type is not None
@@ -127,7 +127,7 @@ class _Patch:
         self, descriptor: Descriptor, value: dict[str, Any], prefix: str, violations: list[Violation]
     ) -> Iterator[str]:
         for key, item in value.items():
-            field = _named(descriptor, key)
+            field = field_named(descriptor, key)
             if field is None:  # to a lenient method, where grpc-gateway refuses it too
                 if len(violations) < VIOLATIONS_MAX:
                     shown = f"{self._resource}.{prefix}{key[:KEY_SHOWN_MAX]}"
@@ -167,13 +167,6 @@ def _free_paths(path: str, value: Any) -> Iterator[str]:
 
 def _only_read(path: str) -> str:
     return f"The field {path} is only answered and never taken; leave it out."
-
-
-def _named(descriptor: Descriptor, key: str) -> FieldDescriptor | None:
-    field = descriptor.fields_by_name.get(key)
-    if field is not None:
-        return field
-    return next((field for field in descriptor.fields if field.json_name == key), None)
 
 
 def _is_only_read(descriptor: Descriptor, path: str) -> bool:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from bedplate.errors import Violation
-from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.kind import field_named, is_map, is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, Unfit
 
 # What is wanted of a message: its fields by proto name; of a map: its entries
@@ -93,9 +93,9 @@ def _steps(path: str) -> Iterator[str]:
 
 
 def _named(descriptor: Descriptor, name: str, path: str) -> FieldDescriptor:
-    for field in descriptor.fields:
-        if name in (field.name, field.json_name):
-            return field
+    field = field_named(descriptor, name)
+    if field is not None:
+        return field
     near = get_close_matches(name[:KEY_SHOWN_MAX], [field.json_name for field in descriptor.fields], n=1)
     hint = f"did you mean {near[0]}?" if near else "leave it out."
     raise _unfit(path, f"There is no such field; {hint}")

@@ -19,6 +19,7 @@ import orjson
 from google.protobuf.descriptor import Descriptor
 
 from bedplate.errors import Kind, Refusal, Violation
+from bedplate.gateway.codec.kind import field_named, is_map
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, join, refusal
 from bedplate.telemetry.redact import is_sensitive
 
@@ -208,10 +209,8 @@ def _step(path: str, key: str, below: _Below) -> tuple[str, _Below]:
     if below == _HIDDEN:
         return path, _HIDDEN
     if isinstance(below, Descriptor):
-        for field in below.fields:
-            if key in (field.json_name, field.name):
-                entry = field.message_type is not None and field.message_type.GetOptions().map_entry
-                return join(path, field.name), _HIDDEN if is_sensitive(field) else (
-                    None if entry else field.message_type
-                )
+        field = field_named(below, key)
+        if field is not None:
+            under = None if is_map(field) else field.message_type
+            return join(path, field.name), _HIDDEN if is_sensitive(field) else under
     return join(path, key[:KEY_SHOWN_MAX]), None
