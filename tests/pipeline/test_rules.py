@@ -1,6 +1,9 @@
 """The quick check of rules accepts nothing that the whole check refuses."""
 
-import string
+import itertools
+import math
+import string as characters
+import time
 from typing import Any
 
 import protovalidate
@@ -8,11 +11,12 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedplate.ledger.v1 import ledger_pb2
-from bedplate.pipeline.rules import _is_quick, plain_check
+from bedplate.pipeline.rules import _quick_chars, plain_check
 from bedplate.pipeline.stages.validate import _plan
 from bedplate.rates.v1 import rates_pb2
 from tests import protos
@@ -21,7 +25,7 @@ from tests.bench import contract
 VALIDATOR = protovalidate.Validator()
 
 # What rules turn on: the characters of ids, and those that fool patterns.
-ALPHABET = string.ascii_letters + string.digits + "._-:/ \n\x00é٣"
+ALPHABET = characters.ascii_letters + characters.digits + "._-:/ \n\x00é٣"
 
 TRANSACTION = ledger_pb2.Transaction(
     transaction_id="t1",
@@ -172,21 +176,132 @@ def test_what_does_not_hold_a_value_with_such_a_rule_is_plain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "quick"),
+    ("pattern", "chars"),
     [
-        ("^[a-z]+$", True),
-        ("^[a-z0-9][a-z0-9._-]{0,63}$", True),
-        ("^[a-z]+(:[a-z]+)*$", True),
-        ("^([0-9]{4}-[0-9]{2})?$", True),
-        ("^(a+)+$", False),
-        ("^([a-z]+)*$", False),
-        ("^(a[a-z]+)*$", False),
-        ("^([a-z]*){2,}$", False),
-        ("^(:[a-z:]+)*$", False),
+        ("^[a-z]+$", math.inf),
+        ("^[a-z0-9][a-z0-9._-]{0,63}$", math.inf),
+        ("^([0-9]{4}-[0-9]{2})?$", math.inf),
+        ("^[^\\x00]*$", math.inf),
+        ("^[a-z]+(:[a-z]+)*$", 256),
+        ("^[a-z]+[a-z0-9]*$", 256),
+        ("[a-z]+$", 256),
+        ("^a|b+$", 256),
+        ("^[a-z]*[a-z]*[a-z]*$", 0),
+        ("^(a+)+$", 0),
+        ("^((a+))+$", 0),
+        ("^(a|aa)+$", 0),
+        ("^([a-z]{1,2})*$", 0),
+        ("^a?a?a?a?a?aaaaa$", 0),
+        ("^([a-z]+)*$", 0),
+        ("^(a[a-z]+)*$", 0),
+        ("^([a-z]*){2,}$", 0),
+        ("^(:[a-z:]+)*$", 0),
     ],
 )
-def test_a_pattern_that_a_value_could_keep_busy_is_left_to_protovalidate(pattern: str, quick: bool) -> None:
-    assert _is_quick(pattern) is quick
+def test_a_pattern_that_a_value_could_keep_busy_is_left_to_protovalidate(pattern: str, chars: float) -> None:
+    assert _quick_chars(pattern) == chars
+
+
+def test_the_length_of_a_value_is_looked_at_before_its_pattern() -> None:
+    """Both parts take the same letters: each place between the two would be tried."""
+    words = ruled("busy", protos.field("word", 1, "string", string('pattern: "^[a-z]+[a-z0-9]*$"')))
+    check = plain_check(words.DESCRIPTOR)
+    assert check is not None
+
+    assert check(words(word="a" * 256))
+    began = time.process_time()
+    assert not check(words(word="a" * 1_000_000 + "!"))
+    assert time.process_time() - began < 5.0, "a matcher would have taken hours"
+
+
+TEXTS = [*USUAL, "a", "aa", "aaa", "a{,3}", "a{02}", "\v", "\t", "a-b", "a.b", "é", "a" * 1001]
+
+STRINGS = [
+    'pattern: "^a{,3}$"',
+    'pattern: "^a{02}$"',
+    'pattern: "^a{1,1001}$"',
+    'pattern: "^\\\\s$"',
+    'pattern: "^[\\\\w-.]+$"',
+    'pattern: "^{2}$"',
+    'pattern: "^[a-z]+$" max_len: 2',
+    'pattern: "^.*$"',
+    "min_len: 3 max_len: 2",
+    "max_len: 0",
+]
+
+
+@pytest.mark.parametrize("rules", STRINGS)
+def test_a_text_that_the_quick_check_accepts_protovalidate_accepts(rules: str) -> None:
+    words = ruled("text", protos.field("word", 1, "string", string(rules)))
+
+    assert_accepts_no_more(words, [words(word=text) for text in TEXTS])
+
+
+def test_a_message_that_the_contract_requires_is_not_left_out() -> None:
+    required = "[buf.validate.field] { required: true }"
+    outer = ruled(
+        "outer",
+        protos.field("inner", 1, ".google.protobuf.Timestamp", required)
+        + protos.field("text", 2, ".google.protobuf.StringValue", required),
+        "google/protobuf/timestamp.proto",
+        "google/protobuf/wrappers.proto",
+    )
+    check = plain_check(outer.DESCRIPTOR)
+
+    assert check is None or not check(outer())
+    assert_accepts_no_more(outer, [outer(inner=Timestamp()), outer(text=StringValue())])
+
+
+@pytest.mark.parametrize("kind", ["int32", "string", "double"])
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_zero_is_passed_over_where_protovalidate_does(kind: str, optional: bool) -> None:
+    rule = "string { min_len: 2 }" if kind == "string" else f"{kind} {{ gt: 1 }}"
+    option = f"[buf.validate.field] {{ ignore: IGNORE_IF_ZERO_VALUE {rule} }}"
+    field = protos.field("value", 1, kind, option)
+    if optional:
+        field = field.replace("label:", "proto3_optional: true oneof_index: 0 label:", 1)
+    made = ruled("zero", field)
+    values: dict[str, list[Any]] = {
+        "int32": [0, 1, 2],
+        "string": ["", "a", "ab"],
+        "double": [0.0, -0.0, 1.0, 2.0],
+    }
+
+    assert_accepts_no_more(made, [made(), *(made(value=value) for value in values[kind])])
+
+
+@pytest.mark.parametrize("rules", ["max_items: 0", "max_items: 1", 'items { string { pattern: "^a$" } }'])
+def test_a_list_that_the_quick_check_accepts_protovalidate_accepts(rules: str) -> None:
+    option = f"[buf.validate.field] {{ repeated {{ {rules} }} }}"
+    made = ruled("list", protos.field("values", 1, "string", option, repeated=True))
+
+    assert_accepts_no_more(made, [made(values=values) for values in ([], ["a"], ["a", "b"], [""])])
+
+
+def string(rules: str) -> str:
+    return f"[buf.validate.field] {{ string {{ {rules} }} }}"
+
+
+NUMBER = itertools.count()
+
+
+def ruled(name: str, fields: str, *imports: str) -> Any:
+    """The class of a message with such fields."""
+    number = next(NUMBER)
+    imported = "".join(f'dependency: "{path}" ' for path in ("buf/validate/validate.proto", *imports))
+    oneof = 'oneof_decl { name: "_value" } ' if "proto3_optional" in fields else ""
+    file = protos.add_file(
+        f'name: "tests/ruled/{name}{number}.proto" package: "tests.ruled.{name}{number}" {imported}\n'
+        f'message_type {{ name: "Ruled" {fields} {oneof} }}\n'
+    )
+    return GetMessageClass(file.message_types_by_name["Ruled"])
+
+
+def assert_accepts_no_more(message_class: Any, values: list[Any]) -> None:
+    check = plain_check(message_class.DESCRIPTOR)
+    for made in values:
+        if check is not None and check(made):
+            VALIDATOR.validate(made)
 
 
 def test_fields_may_be_named_as_the_language_names_its_own() -> None:

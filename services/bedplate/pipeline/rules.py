@@ -26,18 +26,32 @@ from buf.validate import validate_pb2
 Plain = Callable[[Any], bool]
 
 # Patterns that mean the same to RE2 and to Python's re with ASCII classes, for
-# a value without a line break.
-_SAME_PATTERN = re.compile(r"(?:[A-Za-z0-9 _:;,@/^$|()\[\]{}+*?.-]|\\[.\-/dws]|\\x[0-9a-f]{2})*", re.ASCII)
+# a value without a line break. Not \s, which is a vertical tab to Python only.
+_SAME_PATTERN = re.compile(r"(?:[A-Za-z0-9 _:;,@/^$|()\[\]{}+*?.-]|\\[.\-/dw]|\\x[0-9a-f]{2})*", re.ASCII)
 _DIFFERENT = re.compile(r"\(\?|\[\[|\[\]|\[\^\]|[*+?}]\+|--|\|\|")
+# Numbers of repetitions as both read them; {,3} is text to RE2, {02} too, and 1000 its most.
+_COUNTS = re.compile(r"\{(?!(?:0|[1-9][0-9]{0,2})(?:,(?:0|[1-9][0-9]{0,2})?)?\})")
 
-# A repeated group that itself repeats can make a backtracking matcher take
-# exponential time, unless each round begins with a character that the rest of
-# the group cannot take, such as `(:[a-z]+)*`.
-_NESTED = re.compile(r"[+*}?]\)[+*{]")
+# A repeated group can make a backtracking matcher take exponential time, unless
+# each round begins with a character that the rest of the group cannot take, such
+# as `(:[a-z]+)*`.
+_REPEATED_GROUP = re.compile(r"\)[+*{]")
 _SEPARATED = re.compile(r"\((?P<first>[^\[\]()\\^$|.*+?{}])\[(?P<rest>[^\[\]\\^]+)\][+*]\)[+*{]")
+
+# What takes as many characters as there are or fewer; each more multiplies the time
+# that a value can take by its length. What may be there or not doubles it.
+_WIDE = re.compile(r"[*+]|\{[0-9]+,")
+_SHORT_CHARS = 256
+_MAYBE_MAX = 4
 
 _NUMBERS = frozenset(
     {"int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64"}
+)
+
+_NOT_EXACT = (
+    FieldDescriptor.CPPTYPE_FLOAT,
+    FieldDescriptor.CPPTYPE_DOUBLE,
+    FieldDescriptor.CPPTYPE_MESSAGE,
 )
 
 _IGNORES = (validate_pb2.IGNORE_UNSPECIFIED, validate_pb2.IGNORE_IF_ZERO_VALUE)
@@ -63,7 +77,7 @@ def _message(descriptor: Descriptor, above: frozenset[str]) -> Plain | None:
     for field in descriptor.fields:
         check = _field(field, above)
         required = is_required(field)
-        if check is None and field.message_type is not None and not field.is_repeated and not required:
+        if check is None and not required and _may_be_left_out(field):
             check = _never  # a message that does not hold it can be plain
         if check is None:
             return None
@@ -79,6 +93,12 @@ def _message(descriptor: Descriptor, above: frozenset[str]) -> Plain | None:
     if not always and not when_set and not must_be_set:
         return _anything
     return _all(tuple(always), tuple(when_set), tuple(must_be_set))
+
+
+def _may_be_left_out(field: FieldDescriptor) -> bool:
+    """Whether the field's rules say nothing of a request that does not have it."""
+    rules: validate_pb2.FieldRules = field.GetOptions().Extensions[validate_pb2.field]
+    return field.message_type is not None and not field.is_repeated and not rules.required
 
 
 def _set(field: FieldDescriptor, check: Plain) -> Plain:
@@ -174,8 +194,10 @@ class _Source:
         own = f"check_{len(self.scope)}"
         if isinstance(check, _Pattern):
             self.scope[own] = check.search
-            found = f"{own}(v := {value}) is not None and '\\n' not in v"
-            return f"{found} and {check.length.source('v')}"
+            # The length first: a long value could keep the matcher busy.
+            length = check.length.source(f"v := {value}")
+            text = f"v := {value}" if length == "True" else "v"
+            return f"{length} and {own}({text}) is not None and '\\n' not in v"
         self.scope[own] = check
         return f"{own}({value})"
 
@@ -202,7 +224,8 @@ def _field(field: FieldDescriptor, above: frozenset[str]) -> Plain | None:
     item = _single(field, rules.repeated.items, above)
     if item is None:
         return None
-    return _list(item, rules.repeated.min_items, rules.repeated.max_items or math.inf)
+    most = rules.repeated.max_items if rules.repeated.HasField("max_items") else math.inf
+    return _list(item, rules.repeated.min_items, most)
 
 
 def _list(item: Plain, least: int, most: float) -> Plain:
@@ -233,7 +256,8 @@ def _map(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Plain | None
         return None
     if not rules.ListFields():
         return _anything
-    least, most = rules.map.min_pairs, rules.map.max_pairs or 2**63
+    least = rules.map.min_pairs
+    most = rules.map.max_pairs if rules.map.HasField("max_pairs") else math.inf
 
     def keeps(pairs: Any) -> bool:
         if not pairs:
@@ -246,13 +270,19 @@ def _map(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Plain | None
 def _single(field: FieldDescriptor, rules: validate_pb2.FieldRules, above: frozenset[str]) -> Plain | None:
     """The check of one value, or of one item of a list."""
     check = _plain_value(field, rules, above)
-    if check is None and field.message_type is None and rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+    # A zero below zero is none to protovalidate, and one to Python.
+    if check is None and field.cpp_type not in _NOT_EXACT and _passes_zero(field, rules):
         return _is_unset
     return check
 
 
 def _is_unset(value: Any) -> bool:
     return not value
+
+
+def _passes_zero(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> bool:
+    """Whether a zero that is there is not looked at; one of a field with presence is."""
+    return rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE and (field.is_repeated or not field.has_presence)
 
 
 def _plain_value(
@@ -266,7 +296,7 @@ def _plain_value(
     if _sets_other(rules, kind, "ignore") or rules.ignore not in _IGNORES:
         return None
     check = _typed(field, kind, getattr(rules, kind))
-    if check is None or rules.ignore == validate_pb2.IGNORE_UNSPECIFIED:
+    if check is None or not _passes_zero(field, rules):
         return check
     return lambda value: not value or check(value)
 
@@ -285,19 +315,36 @@ def _string(rules: validate_pb2.StringRules) -> Plain | None:
     least, most = rules.min_len, rules.max_len if rules.HasField("max_len") else math.inf
     if not rules.HasField("pattern"):
         return _Length(least, most)
-    if not _SAME_PATTERN.fullmatch(rules.pattern) or _DIFFERENT.search(rules.pattern):
+    reach = _quick_chars(rules.pattern)
+    if not _is_same(rules.pattern) or not reach:
         return None
-    if not _is_quick(rules.pattern):
+    try:
+        search = re.compile(rules.pattern, re.ASCII).search
+    except re.error:  # such as [\w-.], which RE2 takes
         return None
-    return _Pattern(_Length(least, most), re.compile(rules.pattern, re.ASCII).search)
+    return _Pattern(_Length(least, min(most, reach)), search)
 
 
-def _is_quick(pattern: str) -> bool:
-    """Whether Python's matcher cannot be made to take exponential time by a value."""
+def _is_same(pattern: str) -> bool:
+    """Whether both matchers read a pattern alike."""
+    return (
+        _SAME_PATTERN.fullmatch(pattern) is not None
+        and _DIFFERENT.search(pattern) is None
+        and _COUNTS.search(pattern) is None
+    )
+
+
+def _quick_chars(pattern: str) -> float:
+    """How long a value may be so that it cannot keep Python's matcher busy; 0: none is so short."""
     separated = [
         match for match in _SEPARATED.finditer(pattern) if _is_outside(match["first"], match["rest"])
     ]
-    return len(_NESTED.findall(pattern)) == len(separated)
+    if len(_REPEATED_GROUP.findall(pattern)) > len(separated) or pattern.count("?") > _MAYBE_MAX:
+        return 0
+    # A separated group has two of them and is as one; the places where a match may begin are one too.
+    wide = len(_WIDE.findall(pattern)) - len(separated)
+    anywhere = not pattern.startswith("^") or "|" in pattern
+    return (math.inf, math.inf, _SHORT_CHARS, 0)[min(wide + anywhere, 3)]
 
 
 def _is_outside(first: str, rest: str) -> bool:
