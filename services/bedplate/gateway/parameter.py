@@ -133,7 +133,7 @@ def _wraps(field: FieldDescriptor) -> bool:
 
 
 def named(descriptor: Descriptor, name: str, *, json_names: bool = True) -> FieldDescriptor | None:
-    """The field of a name: by its own alone, or by either as JSON does."""
+    """The field of a name: its own, or that in JSON too."""
     return field_named(descriptor, name) if json_names else descriptor.fields_by_name.get(name)
 
 

@@ -17,7 +17,7 @@ from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec.encode import encoder, field_encoder
-from bedplate.gateway.codec.kind import is_map, is_special, names_of
+from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
@@ -131,7 +131,7 @@ class Plan:
         """The path's fields that the body could hold too: path below the body, and the names in its JSON."""
         for variable in self._variables:
             steps = (*variable.parents, variable.leaf)
-            names = tuple(map(names_of, steps))
+            names = tuple(frozenset((step.name, step.json_name)) for step in steps)
             if self._body == "*":
                 yield variable.path, names
             elif steps[0].name == self._body:

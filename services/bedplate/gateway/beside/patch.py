@@ -19,7 +19,7 @@ from bedplate.contract.masks import ALL, MASK_NAME, faults, masked
 from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.lenient import first
-from bedplate.gateway.codec.kind import VALUE, field_named, is_special, names_of
+from bedplate.gateway.codec.kind import VALUE, field_named, is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
@@ -49,7 +49,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
         field = None if found is None else found.resource
     if field is None or field.message_type is None or field.is_repeated or is_special(field.message_type):
         return None
-    names = None if binding.body not in ("", "*") else names_of(field)
+    names = None if binding.body not in ("", "*") else frozenset((field.name, field.json_name))
     return Feature("patch", fill=_Patch(mask.name, field, names, lenient=lenient).fill)
 
 

@@ -15,16 +15,9 @@ _SPECIAL = {
 
 
 def field_named(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
-    """The field that JSON means by a name; the JSON name of one may be another's own."""
-    found = next((field for field in descriptor.fields if field.json_name == name), None)
-    return descriptor.fields_by_name.get(name) if found is None else found
-
-
-def names_of(field: FieldDescriptor) -> frozenset[str]:
-    """The names by which JSON means a field."""
-    holder = field.containing_type
-    assert holder is not None, "extensions have no name in JSON here"
-    return frozenset(name for name in (field.name, field.json_name) if field_named(holder, name) is field)
+    """The field of a name, its own or that in JSON. No name means two: protobuf loads no such contract."""
+    field = descriptor.fields_by_name.get(name)
+    return field or next((field for field in descriptor.fields if field.json_name == name), None)
 
 
 def is_map(field: FieldDescriptor) -> bool:
