@@ -146,6 +146,21 @@ def test_a_change_of_an_unknown_field_is_refused_as_grpc_gateway_does(value):
     assert [violation.field for violation in caught.value.violations] == ["child.unknown"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "chars", "taken"), [(1000, 1, True), (1001, 1, False), (60, 1000, True), (70, 1000, False)]
+)
+def test_the_mask_of_a_free_value_is_not_as_large_as_its_caller_likes(keys, chars, taken):
+    """Each path has the keys above it: 120 KB of a body made a mask of 200 MB."""
+    body = json.dumps({"one_struct": {"k" * chars: {str(number): 1 for number in range(keys)}}}).encode()
+
+    if taken:
+        assert len(patch_of(lenient=True).decode(request(body=body)).one_field_mask.paths) == keys
+        return
+    with pytest.raises(Refusal) as caught:
+        patch_of(lenient=True).decode(request(body=body))
+    assert [violation.field for violation in caught.value.violations] == ["child"]
+
+
 def test_the_mask_of_a_change_that_was_compressed_is_of_what_was_in_it():
     sent = request(body=gzip.compress(b'{"one_int32": 7}'), content_encoding="gzip")
     before = sent.body

@@ -20,13 +20,17 @@ from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.lenient import first
 from bedplate.gateway.codec.kind import VALUE, field_named, is_special
-from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, refusal
+from bedplate.gateway.codec.text import KEY_SHOWN_MAX, MASK_PATHS_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import field_at
 
 # Values whose keys a lenient method's mask names; of strict ones they are changed whole.
 _FREE = ("google.protobuf.Struct", VALUE)
+
+# Of all paths of a derived mask: each repeats the keys above it, and keys of free
+# values are as long as their caller likes.
+MASK_CHARS_MAX = 64 * 1024
 
 _Fill = Callable[[Request, Message], None]
 
@@ -118,10 +122,20 @@ class _Patch:
         if type(value) is not dict:
             return []
         violations: list[Violation] = []
-        paths = sorted(self._paths(self._type, value, "", violations))
+        paths: list[str] = []
+        chars = 0
+        for path in self._paths(self._type, value, "", violations):
+            chars += len(path)
+            if len(paths) == MASK_PATHS_MAX or chars > MASK_CHARS_MAX:
+                sentence = (
+                    f"A change may name {MASK_PATHS_MAX} fields and keys, of {MASK_CHARS_MAX} characters "
+                    "together; send less in one call."
+                )
+                raise refusal([Violation(self._resource, sentence, "http.patch")])
+            paths.append(path)
         if violations:
             raise refusal(violations)
-        return paths
+        return sorted(paths)
 
     def _paths(
         self, descriptor: Descriptor, value: dict[str, Any], prefix: str, violations: list[Violation]
