@@ -1,17 +1,23 @@
 """Plans of bindings of any message, without a service around them."""
 
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.contract.bindings import Binding
 from bedplate.contract.promises import Http
+from bedplate.gateway.beside import lenient_json
+from bedplate.gateway.codec.decode import decoder
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.routes import parse
 from bedplate.gateway.transcode import Plan
 from tests.gateway.everything import EVERYTHING
+
+M = TypeVar("M", bound=Message)
 
 
 def method_of(request: Any = EVERYTHING, response: Any = EVERYTHING, **http: Any) -> Any:
@@ -23,6 +29,11 @@ def method_of(request: Any = EVERYTHING, response: Any = EVERYTHING, **http: Any
         server_streaming=False,
         policy=SimpleNamespace(http=Http(**http), request_bytes=2**20),
     )
+
+
+def lenient_decoder(message_class: type[M]) -> Callable[[bytes], M]:
+    """As `decoder`, for documents as lenient methods take them."""
+    return decoder(message_class, parse=lenient_json.parse, plan=lenient_json.message)
 
 
 def plan(

@@ -18,10 +18,14 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.errors import Refusal
+from bedplate.gateway.beside import lenient_json
 from bedplate.gateway.codec.decode import decoder
 from bedplate.gateway.codec.encode import EncodeError, encoder
 
 _LENGTH = struct.Struct("<I")
+
+# What reads requests of the category that is to pass over unknown fields.
+_LENIENT: dict[str, Any] = {"parse": lenient_json.parse, "plan": lenient_json.message}
 
 
 def pool_of(path: Path) -> descriptor_pool.DescriptorPool:
@@ -66,7 +70,8 @@ class Testee:
             if kind == "protobuf_payload":
                 message = message_class.FromString(request.protobuf_payload)
             else:
-                read = decoder(message_class, lenient=request.test_category == self._lenient)
+                lenient = request.test_category == self._lenient
+                read = decoder(message_class, **(_LENIENT if lenient else {}))
                 message = read(request.json_payload.encode())
         except (Refusal, DecodeError) as error:
             return {"parse_error": str(error)}

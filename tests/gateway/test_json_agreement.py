@@ -15,6 +15,7 @@ from bedplate.gateway.codec.encode import Options, encode_message, encoder
 from bedplate.ledger.v1 import ledger_pb2
 from tests.gateway.everything import EVERYTHING, Everything, messages
 from tests.gateway.json_cost import batch, costs, payment
+from tests.gateway.plans import lenient_decoder
 from tests.gateway.random_types import random_message, random_types
 
 
@@ -79,7 +80,7 @@ def agree(seed: int, messages_of_each: int) -> None:
     random = Random(seed)
     for descriptor in random_types(random):
         kind, pool = GetMessageClass(descriptor), descriptor.file.pool
-        read, soft, write = decoder(kind), decoder(kind, lenient=True), encoder(descriptor)
+        read, soft, write = decoder(kind), lenient_decoder(kind), encoder(descriptor)
         for _ in range(messages_of_each):
             message = random_message(random, descriptor)
             written = orjson.dumps(write(message))

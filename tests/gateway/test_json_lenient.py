@@ -14,8 +14,9 @@ from bedplate.gateway.codec.decode import decoder
 from bedplate.gateway.codec.encode import encode_message
 from bedplate.gateway.codec.parse import DEPTH_MAX
 from tests.gateway.everything import Everything
+from tests.gateway.plans import lenient_decoder
 
-read = decoder(Everything, lenient=True)
+read = lenient_decoder(Everything)
 # Documents, and what protojson made of them; see protojson/main.go.
 ANSWERS: list[tuple[Any, str | None]] = json.loads(
     (Path(__file__).parent / "protojson" / "answers.json").read_bytes()

@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 
 from bedplate.contract.bindings import Binding
 from bedplate.errors import Kind, Refusal
+from bedplate.gateway.beside import lenient_json
 from bedplate.gateway.beside.lenient_value import lenient_reader
-from bedplate.gateway.codec import lenient
 from bedplate.gateway.codec.kind import VALUE, is_map
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
@@ -44,7 +44,7 @@ class LenientPlan(Plan):
     """How grpc-gateway makes messages of requests."""
 
     text_reader = staticmethod(lenient_reader)
-    parse = staticmethod(lenient.parse)
+    parse = staticmethod(lenient_json.parse)
     may_trace = True
 
     def __init__(self, *args: Any) -> None:
@@ -80,10 +80,10 @@ class LenientPlan(Plan):
         return convert
 
     def _whole_plan(self) -> Callable[[Any], Any]:
-        return lenient.message(self._descriptor)
+        return lenient_json.message(self._descriptor)
 
     def _field_plan(self, field: FieldDescriptor) -> Callable[[Any], Any]:
-        return lenient.nullable_field(field)
+        return lenient_json.nullable_field(field)
 
     def _variable(self, path: str) -> Parameter:
         try:
@@ -121,7 +121,7 @@ class LenientPlan(Plan):
         elif len(place) > 1 or leaf.message_type is None or leaf.message_type.full_name not in _AS_JSON:
             self._put(message, place, [text])
         else:
-            parts = named_reader(lenient.nullable_field(leaf))(text.strip('"'), leaf.name)
+            parts = named_reader(lenient_json.nullable_field(leaf))(text.strip('"'), leaf.name)
             self._check_oneof(message, leaf)
             getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(**parts))
 

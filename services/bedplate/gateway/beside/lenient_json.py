@@ -1,6 +1,6 @@
-"""The reader of teams that come from grpc-gateway: it takes what that does, and drops what it does not know.
+"""JSON as grpc-gateway takes it: what that does not know is dropped.
 
-`parse`, `message` and `nullable_field` are as parse.py and plan.py have them.
+`parse`, `message` and `nullable_field` are as codec/parse.py and codec/plan.py have them.
 Besides what those take: one value with anything behind it; unknown fields, at
 any depth; unknown names of enum values, which leave a field unset and a list
 shorter; unknown numbers of enums, which are kept; and spellings of bytes,
