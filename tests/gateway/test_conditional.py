@@ -2,10 +2,15 @@
 
 import pytest
 
-from bedplate.gateway.beside import tags
+from bedplate.contract.bindings import Binding
+from bedplate.gateway.beside import conditional, lenient, tags
 from bedplate.gateway.beside.conditional import etag_place
+from bedplate.gateway.endpoint import Endpoint
+from bedplate.gateway.routes import parse
 from tests.gateway.library import SERVICE
+from tests.gateway.plans import method_of, request
 from tests.gateway.wire import Wire, call
+from tests.protos import add_file, field
 
 BOOK = "/v1/books/moby"
 
@@ -312,3 +317,24 @@ def test_the_etag_of_a_request_is_found_where_its_body_may_hold_it():
     found = {(name, body): etag_place(SERVICE.methods_by_name[name], body) for name, body in places}
 
     assert found == places
+
+
+@pytest.mark.parametrize("parent", ["shelf", "tagged"])
+def test_the_etag_of_what_stands_below_another_field_is_not_that_fields_own(parent):
+    """A lenient rule may have its body there: the condition was an error, or one about something else."""
+    file = add_file(
+        f'name: "tests/below/{parent}.proto" package: "tests.below.{parent}"\n'
+        f'message_type {{ name: "Book" {field("name", 1, "string")} {field("etag", 2, "string")} }}\n'
+        f'message_type {{ name: "Shelf" {field("book", 1, f".tests.below.{parent}.Book")} '
+        + (field("etag", 2, "string") if parent == "tagged" else "")
+        + f'}}\nmessage_type {{ name: "Request" {field("shelf", 1, f".tests.below.{parent}.Shelf")} }}\n'
+    )
+    request_type = file.message_types_by_name["Request"]
+    method = method_of(request_type, request_type, lenient=True)
+    method.descriptor.name, method.policy.idempotency = "ChangeBook", None
+    binding = Binding("PATCH", "/v1", "shelf.book", "")
+    endpoint = Endpoint(method, binding, parse("/v1"), (lenient.compile, conditional.compile))
+
+    made = endpoint.decode(request(body=b'{"name": "x"}', if_match='"7"'))
+
+    assert str(made) == str(type(made)(shelf={"book": {"name": "x", "etag": "7"}}))

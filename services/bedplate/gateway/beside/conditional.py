@@ -234,11 +234,11 @@ def _fill(message: Any, place: tuple[str, ...], listed: tuple[Tag, ...]) -> None
         sentence = "This call is about one resource, which has one etag; send one in if-match."
         raise refusal([Violation(_IF_MATCH, sentence, "http.if_match")])
     path = ".".join(place)
-    if len(place) > 1:
-        if not message.HasField(place[0]):
+    for at, step in enumerate(place[:-1], 1):
+        if not message.HasField(step):
             sentence = "if-match is about this field, which is not there; send it."
-            raise refusal([Violation(place[0], sentence, "http.if_match")])
-        message = getattr(message, place[0])
+            raise refusal([Violation(".".join(place[:at]), sentence, "http.if_match")])
+        message = getattr(message, step)
     field = message.DESCRIPTOR.fields_by_name[ETAG]
     if message.HasField(ETAG) if field.has_presence else message.etag:
         sentence = f"The etag stands in the request's {path} and in the header if-match; send it in one."
