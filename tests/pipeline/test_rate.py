@@ -229,6 +229,19 @@ async def test_http_callers_are_told_of_the_limit_in_force_when_another_method_t
 
 
 @pytest.mark.usefixtures("clock")
+async def test_a_caller_is_told_of_no_more_than_the_limit_that_came_into_force_while_its_call_ran(
+    bench: Bench,
+) -> None:
+    limit(bench, "Echo", bucket="one", per_second=10.0, burst=30)
+    call = bench.call(door="http")
+    await run(bench.methods["Echo"], call, EchoRequest(text="hi"))
+
+    limit(bench, "Echo", bucket="one", per_second=10.0, burst=20)
+
+    assert told_lines(call).splitlines()[1] == 'ratelimit: "one";r=20;t=0'
+
+
+@pytest.mark.usefixtures("clock")
 async def test_an_http_caller_that_is_refused_is_told_so_too(bench: Bench) -> None:
     limit(bench, cost=3)
     await answers(bench, 1)

@@ -99,6 +99,7 @@ class _Teller:
             self._burst, self._per_second = burst, per_second
             window_s = math.ceil(burst / per_second)
             self._policy = f"ratelimit-policy: {self._name};q={int(burst)};w={window_s}\r\n"
+        tokens = min(tokens, burst)  # they were counted before the call ran, maybe under another burst
         reset_s = math.ceil((burst - tokens) / per_second)
         return f"{self._policy}ratelimit: {self._name};r={int(tokens)};t={reset_s}\r\n"
 
