@@ -2,8 +2,13 @@
 
 import pytest
 
+from bedplate.contract.bindings import Binding
+from bedplate.contract.policy import PolicyError
 from bedplate.gateway.beside import view
 from bedplate.gateway.codec.text import Unfit
+from bedplate.gateway.endpoint import Endpoint
+from bedplate.gateway.routes import parse
+from tests.gateway.plans import method_of
 from tests.gateway.wire import call
 
 TARGET = "/v1/things/a?limit=3&tags=x&tags=y&displayName=d&colour=RED&labels[k]=v"
@@ -149,3 +154,10 @@ async def test_a_misspelt_view_gets_a_suggestion(served, written, meant):
 
     assert reply.status == 400
     assert reply.json["detail"].endswith(f"did you mean {meant}?")
+
+
+def test_a_rule_that_answers_a_field_that_is_not_there_is_refused_by_name_however_answers_are_written():
+    binding = Binding("GET", "/v1", "", "nowhere")
+
+    with pytest.raises(PolicyError, match="the response_body's field nowhere is no field of"):
+        Endpoint(method_of(unset_fields=True), binding, parse("/v1"), (view.compile,))

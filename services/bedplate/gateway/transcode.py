@@ -8,7 +8,6 @@ the query nor in the body.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
@@ -16,7 +15,7 @@ from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
-from bedplate.gateway.codec.encode import encoder, field_encoder
+from bedplate.gateway.codec.encode import writer
 from bedplate.gateway.codec.kind import is_map, is_special
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
@@ -138,19 +137,9 @@ class Plan:
                 yield variable.path.partition(".")[2], names[1:]
 
     def _encoder(self, descriptor: Descriptor, name: str) -> Callable[[Message], bytes]:
-        if not name:
-            whole = encoder(descriptor)
-            return lambda message: orjson.dumps(whole(message))
-        field = descriptor.fields_by_name.get(name)
-        if field is None:
+        if name and name not in descriptor.fields_by_name:
             raise self._wrong(f"the response_body's field {name} is no field of {descriptor.full_name}.")
-        part = field_encoder(field)
-
-        def encode(message: Message) -> bytes:
-            unset = field.has_presence and not message.HasField(name)
-            return orjson.dumps(None if unset else part(getattr(message, name)))
-
-        return encode
+        return writer(descriptor, name)
 
     def reserve(self, parameters: Mapping[str, Callable[[Request, str], None]]) -> None:
         """Take query parameters out that are no fields; see `endpoint.Feature`."""

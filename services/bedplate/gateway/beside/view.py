@@ -8,23 +8,25 @@ contract says what holds without them (`http` of the policy).
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-import orjson
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from bedplate.errors import Violation
+from bedplate.gateway.beside.mask import STEPS_MAX, TEXT_MAX, read_view
 from bedplate.gateway.beside.negotiate import is_raw
-from bedplate.gateway.codec.encode import PLAIN, Options, encoder, field_encoder
-from bedplate.gateway.codec.mask import STEPS_MAX, TEXT_MAX
+from bedplate.gateway.codec.encode import PLAIN, Mask, Options, writer
 from bedplate.gateway.codec.text import Unfit, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 
 Take = Callable[[Request, str], None]
 
+WRITERS_KEPT_MAX = 256  # callers choose what they are for
+
 _NOTE = "view"
-_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _BOOLEANS = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 # Other spellings of the same: Google's, and those of callers who write all names so.
@@ -46,16 +48,18 @@ def compile(endpoint: Endpoint) -> Feature | None:
     alts = _STREAM_ALTS if endpoint.method.server_streaming else _ALTS
     if is_raw(endpoint):
         return Feature("view", parameters={ALT: _take_alt(alts, lambda _: None)})
+    plan = endpoint.plan  # says what is wrong with the binding
+    descriptor, field = endpoint.method.descriptor.output_type, endpoint.binding.response_body
     http = endpoint.method.policy.http
     usual = Options(http.unset_fields, http.enum_numbers, http.proto_names, nulls=http.lenient)
     if usual != PLAIN:
-        endpoint.plan.encode = _writer(endpoint, usual, "", pretty=False)
+        plan.encode = writer(descriptor, field, usual)
 
     def apply(request: Request) -> None:
         asked = request.notes[_NOTE]
         options = replace(usual, **_options(asked))
         request.encode = _writer(
-            endpoint, options, asked.get("fields", ""), pretty=asked.get("pretty", False)
+            descriptor, field, options, asked.get("fields", ""), pretty=asked.get("pretty", False)
         )
 
     takes: dict[str, Take] = {"fields": _take_fields(apply), ALT: _take_alt(alts, apply)}
@@ -155,18 +159,17 @@ def spread(text: str) -> str:
     return ",".join(paths)
 
 
-def _writer(endpoint: Endpoint, options: Options, mask: str, *, pretty: bool) -> Callable[[Message], bytes]:
-    """Raises Unfit: the mask names what is no field of the answer."""
-    descriptor, name = endpoint.method.descriptor.output_type, endpoint.binding.response_body
-    style = _PRETTY if pretty else 0
-    if not name:
-        whole = encoder(descriptor, options, mask)
-        return lambda message: orjson.dumps(whole(message), option=style)
-    field = descriptor.fields_by_name[name]
-    part = field_encoder(field, options, mask)
+@lru_cache(WRITERS_KEPT_MAX)
+def _writer(
+    descriptor: Descriptor, name: str, options: Options, fields: str, *, pretty: bool
+) -> Callable[[Message], bytes]:
+    """Raises Unfit: `fields` names what is no field of the answer."""
+    return writer(descriptor, name, options, _mask(descriptor, name, fields), pretty=pretty)
 
-    def write(message: Message) -> bytes:
-        unset = field.has_presence and not message.HasField(name)
-        return orjson.dumps(None if unset else part(getattr(message, name)), option=style)
 
-    return write
+def _mask(descriptor: Descriptor, name: str, fields: str) -> Mask:
+    if not fields or not name:
+        return read_view(fields, descriptor)
+    below = read_view(",".join(f"{name}.{path}" for path in fields.split(",")), descriptor)
+    assert below is not None, "each path begins with the name of a field"
+    return below[name]

@@ -22,16 +22,19 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.gateway.codec import text as json_text
 from bedplate.gateway.codec.kind import ANY, NULL_VALUE, find_type, is_map, is_special, is_wrapper
-from bedplate.gateway.codec.mask import Mask, read_view, union
 
 # What a message or a value becomes: what orjson writes.
 Encode = Callable[[Anything], Anything]
 
+# What is wanted of a message: its fields by proto name; of a map: its entries
+# by key, or all as `*`; None: all of it.
+Mask = dict[str, "Mask"] | None
+
 TYPES_KEPT_MAX = 4_096  # functions that are kept; a descriptor set that was reloaded leaves its old ones
-VIEWS_KEPT_MAX = 256  # the same of those with a mask, which callers choose
 
 _FLOAT32 = struct.Struct("<f")
 _INT64_TYPES = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
+_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 
 
@@ -64,47 +67,60 @@ class Options:
 PLAIN = Options()
 
 
-def encode_message(message: Message, options: Options = PLAIN, mask: str = "") -> bytes:
+def encode_message(message: Message, options: Options = PLAIN) -> bytes:
     """The message as UTF-8 JSON.
 
     Raises:
         EncodeError: It has no JSON form.
-        Unfit: As `encoder` says.
     """
     descriptor: Anything = message.DESCRIPTOR  # upb's own type in the stubs
-    return orjson.dumps(encoder(descriptor, options, mask)(message))
+    return orjson.dumps(encoder(descriptor, options)(message))
 
 
-def encoder(descriptor: Descriptor, options: Options = PLAIN, mask: str = "") -> Encode:
+def writer(
+    descriptor: Descriptor,
+    name: str = "",
+    options: Options = PLAIN,
+    mask: Mask = None,
+    *,
+    pretty: bool = False,
+) -> Callable[[Message], bytes]:
+    """What writes messages of a type as UTF-8 JSON; `name`: of each this field alone, null where it is unset.
+
+    A mask begins at what is written. What it returns raises `EncodeError`.
+    """
+    dumps = partial(orjson.dumps, option=_PRETTY) if pretty else orjson.dumps
+    if not name:
+        whole = encoder(descriptor, options, mask)
+        return lambda message: dumps(whole(message))
+    field = descriptor.fields_by_name[name]
+    part = field_encoder(field, options, mask)
+
+    def write(message: Message) -> bytes:
+        unset = field.has_presence and not message.HasField(name)
+        return dumps(None if unset else part(getattr(message, name)))
+
+    return write
+
+
+def encoder(descriptor: Descriptor, options: Options = PLAIN, mask: Mask = None) -> Encode:
     """What turns messages of a type into plain values for orjson: a dict, for most types.
 
-    It is made once for each type and kept. The values may be written or
-    changed by the caller; nothing of them is shared.
+    Without a mask it is made once for each type and kept. The values may be
+    written or changed by the caller; nothing of them is shared.
 
     Args:
         descriptor: The type, of any pool.
         options: How messages are written.
-        mask: Which fields are written, as `mask.read_view` reads it; empty: all.
-
-    Raises:
-        Unfit: The mask names what is no field of the type.
+        mask: Which fields are written.
     """
-    return _viewer(descriptor, options, mask) if mask else _encoder(descriptor, options)
+    return _encoder(descriptor, options) if mask is None else _Source(options).message(descriptor, mask)
 
 
-@lru_cache(VIEWS_KEPT_MAX)
-def field_encoder(field: FieldDescriptor, options: Options = PLAIN, mask: str = "") -> Encode:
-    """What turns one field of a message, as `getattr` gives it, into plain values.
-
-    Paths of the mask begin below the field. Raises as `encoder`.
-    """
-    source, wanted = _Source(options), None
-    whole = field.containing_type
-    if mask and whole is not None:
-        wanted = (read_view(",".join(f"{field.name}.{path}" for path in mask.split(",")), whole) or {})[
-            field.name
-        ]
-    return source.function(source.field(field, wanted))
+def field_encoder(field: FieldDescriptor, options: Options = PLAIN, mask: Mask = None) -> Encode:
+    """What turns one field of a message, as `getattr` gives it, into plain values; a mask begins below it."""
+    source = _Source(options)
+    return source.function(source.field(field, mask))
 
 
 @lru_cache(TYPES_KEPT_MAX)
@@ -112,10 +128,9 @@ def _encoder(descriptor: Descriptor, options: Options) -> Encode:
     return _Source(options).message(descriptor, None)
 
 
-@lru_cache(VIEWS_KEPT_MAX)
-def _viewer(descriptor: Descriptor, options: Options, mask: str) -> Encode:
-    wanted = None if is_special(descriptor) and mask == "*" else read_view(mask, descriptor)
-    return _Source(options).message(descriptor, wanted)
+@lru_cache(TYPES_KEPT_MAX)
+def _extension_encoder(field: FieldDescriptor, options: Options) -> Encode:
+    return field_encoder(field, options)
 
 
 class _Source:
@@ -197,7 +212,7 @@ class _Source:
             return f"{{{{{key}: {each} for key in {{0}} for each in ({{0}}[key],)}}}}"  # items() is Python
         every = mask.get("*", {})
         chosen = {
-            text: self.function(self._single(value, union(below, every)))
+            text: self.function(self._single(value, _union(below, every)))
             for text, below in mask.items()
             if text != "*"
         }
@@ -240,12 +255,7 @@ class _Source:
 
         def first(message: Message) -> Anything:
             """A type may hold itself; so its function is made when its first message comes."""
-            made = (
-                _encoder(descriptor, self._options)
-                if mask is None
-                else _Source(self._options).message(descriptor, mask)
-            )
-            self._scope[name] = made
+            self._scope[name] = made = encoder(descriptor, self._options, mask)
             return made(message)
 
         self._scope[name] = first
@@ -260,7 +270,14 @@ class _Source:
 def _add_extensions(options: Options, message: Message, out: dict[str, Anything]) -> None:
     for field, value in message.ListFields():
         if field.is_extension:
-            out[f"[{field.full_name}]"] = field_encoder(field, options)(value)
+            out[f"[{field.full_name}]"] = _extension_encoder(field, options)(value)
+
+
+def _union(one: Mask, other: Mask) -> Mask:
+    """What either mask wants."""
+    if one is None or other is None:
+        return None
+    return {**one, **{name: _union(below, one.get(name, {})) for name, below in other.items()}}
 
 
 def _chosen(

@@ -12,12 +12,9 @@ from difflib import get_close_matches
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from bedplate.errors import Violation
+from bedplate.gateway.codec.encode import Mask
 from bedplate.gateway.codec.kind import field_named, is_map, is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, Unfit
-
-# What is wanted of a message: its fields by proto name; of a map: its entries
-# by key, or all as `*`; None: all of it.
-Mask = dict[str, "Mask"] | None
 
 TEXT_MAX = 4_000  # characters of a mask
 STEPS_MAX = 32  # names in one path
@@ -37,13 +34,6 @@ def read_view(text: str, descriptor: Descriptor) -> Mask:
     for path in (text or "*").split(","):
         mask = _add(mask, _resolve(path.strip(), descriptor))
     return mask
-
-
-def union(one: Mask, other: Mask) -> Mask:
-    """What either mask wants."""
-    if one is None or other is None:
-        return None
-    return {**one, **{name: union(below, one.get(name, {})) for name, below in other.items()}}
 
 
 def _add(mask: Mask, steps: list[str]) -> Mask:
