@@ -24,7 +24,12 @@ def method_of(request: Any = EVERYTHING, response: Any = EVERYTHING, **http: Any
     """As much of a method as a plan needs."""
     return SimpleNamespace(
         name="tests.v1.Service/Method",
-        descriptor=SimpleNamespace(input_type=request, output_type=response),
+        descriptor=SimpleNamespace(
+            name="Method",
+            containing_service=SimpleNamespace(full_name="tests.v1.Service"),
+            input_type=request,
+            output_type=response,
+        ),
         request_class=GetMessageClass(request),
         server_streaming=False,
         policy=SimpleNamespace(http=Http(**http), request_bytes=2**20),
@@ -41,7 +46,7 @@ def plan(
 ) -> Any:
     """A plan of a binding of Everything."""
     binding = Binding(http_method, path, body, response_body)
-    return made(method_of(), binding, parse(path))
+    return made(method_of().descriptor, binding, parse(path))
 
 
 def request(*values: str, query: str = "", body: Any = None, **headers: str) -> Request:

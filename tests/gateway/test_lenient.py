@@ -31,7 +31,9 @@ Everything = message("Everything")
 def plan(path: tuple[str, ...], select: str) -> LenientPlan:
     template = "/v1" + "".join(f"/{{{field}}}" for field in path)
     binding = Binding("POST", template, select, "")
-    return LenientPlan(method_of(Everything.DESCRIPTOR, Everything.DESCRIPTOR), binding, parse(template))
+    return LenientPlan(
+        method_of(Everything.DESCRIPTOR, Everything.DESCRIPTOR).descriptor, binding, parse(template)
+    )
 
 
 def made(row: dict[str, Any]) -> Any:
@@ -92,7 +94,7 @@ CLOSED = add_file(
 
 
 def test_a_number_that_a_closed_enum_cannot_hold_is_refused():
-    shirts = LenientPlan(method_of(CLOSED, CLOSED), Binding("POST", "/v1", "*", ""), parse("/v1"))
+    shirts = LenientPlan(method_of(CLOSED, CLOSED).descriptor, Binding("POST", "/v1", "*", ""), parse("/v1"))
 
     with pytest.raises(Refusal) as caught:
         shirts.decode(request(body={"size": 2}))

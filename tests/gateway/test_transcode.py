@@ -29,7 +29,7 @@ def methods() -> Any:
 def plan_of(methods, name: str, at: int = 0) -> Plan:
     method = methods[f"tests.shop.v1.ShopService/{name}"]
     binding = list(bindings(method.descriptor))[at]
-    return Plan(method, binding, parse(binding.path))
+    return Plan(method.descriptor, binding, parse(binding.path))
 
 
 def decode(methods, name: str, *values: str, query: str = "", body: Any = None, **headers: str) -> Any:
@@ -281,7 +281,7 @@ def test_a_field_from_two_places_is_refused_and_named(methods, name, values, bod
 def test_a_path_field_collides_under_either_name(methods):
     method = methods["tests.shop.v1.ShopService/MarkThing"]
     binding = Binding("POST", "/v1/{part.display_name}:mark", "*", "")
-    plan = Plan(method, binding, parse(binding.path))
+    plan = Plan(method.descriptor, binding, parse(binding.path))
 
     for body in ({"part": {"displayName": "b"}}, {"part": {"display_name": "b"}}):
         request = Request("POST", "/", "", {"content-type": "application/json"}, peer="", started=0.0)
@@ -294,7 +294,7 @@ def test_a_path_field_collides_under_either_name(methods):
 def test_a_path_field_does_not_clear_a_oneof_of_the_body(methods):
     method = methods["tests.shop.v1.ShopService/MarkThing"]
     binding = Binding("POST", "/v1/{left}:mark", "*", "")
-    plan = Plan(method, binding, parse(binding.path))
+    plan = Plan(method.descriptor, binding, parse(binding.path))
     request = Request("POST", "/", "", {"content-type": "application/json"}, peer="", started=0.0)
     request.values, request.body = ("a",), b'{"right": 1}'
 
@@ -352,7 +352,7 @@ def test_a_binding_that_does_not_fit_its_method_is_refused_at_start(methods, why
     method = methods["tests.shop.v1.ShopService/GetThing"]
 
     with pytest.raises(PolicyError) as caught:
-        Plan(method, binding, parse(binding.path))
+        Plan(method.descriptor, binding, parse(binding.path))
 
     assert why in str(caught.value)
     assert "tests.shop.v1.ShopService/GetThing" in str(caught.value)
@@ -368,7 +368,7 @@ def test_a_response_body_is_the_field_alone(methods):
 
 def test_a_response_body_that_is_unset_is_null(methods):
     method = methods["tests.shop.v1.ShopService/GetThing"]
-    plan = Plan(method, Binding("GET", "/v1/x", "", "thing"), parse("/v1/x"))
+    plan = Plan(method.descriptor, Binding("GET", "/v1/x", "", "thing"), parse("/v1/x"))
 
     assert plan.encode(shop.Answer()) == b"null"
     assert plan.encode(shop.Answer(thing=shop.Thing(limit=1))) == b'{"limit":1}'

@@ -45,7 +45,9 @@ IDS = [f"{kind.__name__} {value!r}" for kind, value in WHOLE]
 
 
 def whole_plan(kind: Any, path: str = "/v1") -> Plan:
-    return Plan(method_of(kind.DESCRIPTOR, kind.DESCRIPTOR), Binding("POST", path, "*", ""), parse(path))
+    return Plan(
+        method_of(kind.DESCRIPTOR, kind.DESCRIPTOR).descriptor, Binding("POST", path, "*", ""), parse(path)
+    )
 
 
 @pytest.mark.parametrize(("kind", "value"), WHOLE, ids=IDS)

@@ -143,7 +143,7 @@ class Endpoint:
     @cached_property
     def plan(self) -> Plan:
         """Made when it is first asked for: a feature may have put another in its place that takes more."""
-        return Plan(self.method, self.binding, self.template)
+        return Plan(self.method.descriptor, self.binding, self.template)
 
     @property
     def request_bytes(self) -> int:

@@ -6,10 +6,11 @@ the query nor in the body.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
@@ -29,19 +30,6 @@ from bedplate.gateway.text_value import is_free, text_reader
 PARAMETERS_MAX = 1_000
 
 
-class Planned(Protocol):
-    """What a plan needs of a method: its full name, its contract and the class of its requests."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def descriptor(self) -> MethodDescriptor: ...  # noqa: D102
-
-    @property
-    def request_class(self) -> type[Message]: ...  # noqa: D102
-
-
 class Plan:
     """How requests of one binding become messages, and its responses JSON.
 
@@ -57,10 +45,11 @@ class Plan:
     # Whether a rule may be for TRACE, which is about the way of a request and no call.
     may_trace = False
 
-    def __init__(self, method: Planned, binding: Binding, template: Template) -> None:
-        self._class = method.request_class
-        self._descriptor: Descriptor = method.descriptor.input_type
-        self._place = f"{method.name} ({binding.http_method} {binding.path})"
+    def __init__(self, method: MethodDescriptor, binding: Binding, template: Template) -> None:
+        self._descriptor: Descriptor = method.input_type
+        self._class = GetMessageClass(self._descriptor)
+        name = f"{method.containing_service.full_name}/{method.name}"
+        self._place = f"{name} ({binding.http_method} {binding.path})"
         self._reserved: dict[str, Callable[[Request, str], None]] = {}
         self._variables = tuple(self._variable(variable.path) for variable in template.variables)
         self._from_path = frozenset(field.path for field in self._variables)
@@ -72,7 +61,7 @@ class Plan:
         self._convert = self._body_plan(binding)
         self._taken = tuple(self._taken_from_body())
         self._parameters: dict[str, Parameter] = {}
-        self.encode = self._encoder(method.descriptor.output_type, binding.response_body)
+        self.encode = self._encoder(method.output_type, binding.response_body)
 
     def _wrong(self, why: str) -> PolicyError:
         return PolicyError(f"{self._place}: {why}")

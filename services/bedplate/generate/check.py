@@ -1,11 +1,8 @@
 """What a server would refuse at its start, told when the contract is generated from."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
-from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import PolicyError, Visibility
@@ -29,20 +26,13 @@ def mistakes(contracts: Contracts, places: Places) -> Iterator[str]:
                 yield places.locate(_named(method, str(error)))
 
 
-class _Method(NamedTuple):
-    name: str
-    descriptor: MethodDescriptor
-    request_class: type[Message]
-
-
 def _check(method: MethodDescriptor, routes: Routes) -> None:
     policy = check_method(method)
     if policy.visibility is Visibility.INTERNAL or method.client_streaming or method.server_streaming:
         return
-    planned = _Method(policy.method, method, GetMessageClass(method.input_type))
     for binding in bindings(method):
         template = parse(binding.path, tails=policy.http.lenient)
-        (LenientPlan if policy.http.lenient else Plan)(planned, binding, template)
+        (LenientPlan if policy.http.lenient else Plan)(method, binding, template)
         routes.add(Route(binding.http_method, template, policy.method, method))
 
 

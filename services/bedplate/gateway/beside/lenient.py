@@ -36,7 +36,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     """Put another plan in place; None for methods that are strict, which most are."""
     if not endpoint.method.policy.http.lenient:
         return None
-    endpoint.plan = LenientPlan(endpoint.method, endpoint.binding, endpoint.template)
+    endpoint.plan = LenientPlan(endpoint.method.descriptor, endpoint.binding, endpoint.template)
     return Feature("lenient")
 
 

@@ -27,7 +27,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     """For bindings whose body or answer is an HttpBody."""
     answers = is_raw(endpoint)
     if takes_raw(endpoint):
-        endpoint.plan = _RawPlan(endpoint.method, endpoint.binding, endpoint.template)
+        endpoint.plan = _RawPlan(endpoint.method.descriptor, endpoint.binding, endpoint.template)
     elif not answers:
         return None
     if not answers:
