@@ -254,9 +254,10 @@ def test_a_message_that_the_contract_requires_is_not_left_out() -> None:
 
 @pytest.mark.parametrize("kind", ["int32", "string", "double"])
 @pytest.mark.parametrize("optional", [True, False])
-def test_a_zero_is_passed_over_where_protovalidate_does(kind: str, optional: bool) -> None:
+@pytest.mark.parametrize("required", ["", "required: true"])
+def test_a_zero_is_passed_over_where_protovalidate_does(kind: str, optional: bool, required: str) -> None:
     rule = "string { min_len: 2 }" if kind == "string" else f"{kind} {{ gt: 1 }}"
-    option = f"[buf.validate.field] {{ ignore: IGNORE_IF_ZERO_VALUE {rule} }}"
+    option = f"[buf.validate.field] {{ ignore: IGNORE_IF_ZERO_VALUE {rule} {required} }}"
     field = protos.field("value", 1, kind, option)
     if optional:
         field = field.replace("label:", "proto3_optional: true oneof_index: 0 label:", 1)

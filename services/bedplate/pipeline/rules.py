@@ -282,7 +282,9 @@ def _is_unset(value: Any) -> bool:
 
 def _passes_zero(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> bool:
     """Whether a zero that is there is not looked at; one of a field with presence is."""
-    return rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE and (field.is_repeated or not field.has_presence)
+    if rules.ignore != validate_pb2.IGNORE_IF_ZERO_VALUE or rules.required:
+        return False
+    return bool(field.is_repeated or not field.has_presence)
 
 
 def _plain_value(
