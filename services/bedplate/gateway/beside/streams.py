@@ -193,7 +193,7 @@ def _has_token(descriptor: Descriptor) -> bool:
 
 def _alt(query: str, names: set[str]) -> str | None:
     """The form that a parameter asks for, whatever is accepted; None: none does, or one that there is not."""
-    if f"{ALT}=" not in query:
+    if f"{ALT}=" not in query and "%" not in query:
         return None
     asked = next((text for name, text in pairs(query) if name in names), "")
     return _ALTS.get(asked.partition(";")[0])

@@ -45,9 +45,9 @@ _PIECE = re.compile(r"`[^`]*`?|[(),]|\s+|[^`(),\s]+")
 
 def compile(endpoint: Endpoint) -> Feature | None:
     """For all answers; what the policy says is put in place of the usual. Of raw data there are no views."""
-    alts = _STREAM_ALTS if endpoint.method.server_streaming else _ALTS
     if is_raw(endpoint):
-        return Feature("view", parameters={ALT: _take_alt(alts, lambda _: None)})
+        return Feature("view", parameters={ALT: _take_alt(_ALTS, lambda _: None)})
+    alts = _STREAM_ALTS if endpoint.method.server_streaming else _ALTS
     plan = endpoint.plan  # says what is wrong with the binding
     descriptor, field = endpoint.method.descriptor.output_type, endpoint.binding.response_body
     http = endpoint.method.policy.http
