@@ -16,7 +16,6 @@ from bedplate.gateway import problem
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
 from bedplate.gateway.exchange import Page, Request, Response, Sink, header_lines
 from bedplate.gateway.headers import (
-    cache_line,
     call_lines,
     id_lines,
     metadata_of,
@@ -28,6 +27,9 @@ from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.unknown import LABEL
 from bedplate.telemetry.recorder import Recorder, Telemetry
+
+# Nobody keeps an answer that its contract does not say may be kept; see beside/cache_control.py.
+_JSON_ONCE = "content-type: application/json\r\ncache-control: no-store\r\n"
 
 
 class Gateway:
@@ -173,12 +175,7 @@ class Gateway:
 
     def _reply(self, request: Request, endpoint: Endpoint, call: Call, message: Message) -> Response:
         body = (request.encode or endpoint.plan.encode)(message)
-        cache = endpoint.method.policy.cache if request.method != "POST" else None
-        if cache is None or not cache.http_max_age_s:
-            kept = "cache-control: no-store\r\n"
-        else:
-            kept = cache_line(endpoint.method.policy)
-        fields = f"content-type: application/json\r\n{kept}{id_lines(call)}{told_lines(call)}"
+        fields = f"{_JSON_ONCE}{id_lines(call)}{told_lines(call)}"
         response = Response(200, fields.encode("latin-1"), body, message)
         for hook in endpoint.replies:
             hook(request, response)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, REQUEST_ID, TRACEPARENT
-from bedplate.contract.policy import MethodPolicy
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
 
@@ -54,15 +53,6 @@ def id_lines(call: Call) -> str:
 def call_lines(call: Call) -> bytes:
     """Header lines of a call: its ids, and what its handler set as far as that may reach callers outside."""
     return (id_lines(call) + told_lines(call)).encode("latin-1")
-
-
-def cache_line(policy: MethodPolicy) -> str:
-    """How long callers may keep the answer; proxies too only where nobody needs a credential for it."""
-    assert policy.cache is not None
-    seconds = int(policy.cache.http_max_age_s)
-    if policy.auth is not None and policy.auth.anonymous:
-        return f"cache-control: public, max-age={seconds}\r\n"
-    return f"cache-control: private, max-age={seconds}\r\nvary: authorization\r\n"
 
 
 def told_lines(call: Call) -> str:

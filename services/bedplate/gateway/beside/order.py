@@ -1,6 +1,7 @@
 """The features of the gateway in the order in which their hooks run."""
 
 from bedplate.gateway.beside import (
+    cache_control,
     compress,
     conditional,
     cors,
@@ -33,6 +34,7 @@ FEATURES: tuple[CompileFeature, ...] = (
     patch.compile,
     idempotency.compile,
     # Add to the answer: the status first, the body's tag before the body is left out.
+    cache_control.compile,
     created.compile,
     conditional.compile,
     # Look at the request when it is filled.
