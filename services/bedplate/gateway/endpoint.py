@@ -30,8 +30,6 @@ class Served(Protocol):
 
     name: str
     descriptor: MethodDescriptor
-    request_class: type[Message]
-    response_class: type[Message]
     client_streaming: bool
     server_streaming: bool
 

@@ -12,15 +12,15 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from bedplate.contract.bindings import Binding, bindings
+from bedplate.contract.messages import field_at, is_map
 from bedplate.contract.policy import MethodPolicy, PolicyError, Visibility, resolve
 from bedplate.gateway import openapi_bodies, openapi_headers
-from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.kind import is_free, is_special
 from bedplate.gateway.openapi_failure import PROBLEM, failures
 from bedplate.gateway.openapi_promises import described, promises
 from bedplate.gateway.openapi_schema import Schema, Schemas, behaviours
-from bedplate.gateway.parameter import field_at
 from bedplate.gateway.routes import Template, parse
-from bedplate.gateway.text_value import is_free, takes_text
+from bedplate.gateway.text_value import takes_text
 
 # Operations that a path item can hold; a rule for another HTTP method is
 # served, and cannot be written down.

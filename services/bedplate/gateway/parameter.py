@@ -8,9 +8,10 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.messages import is_map
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.kind import field_named, is_map, is_special, is_wrapper
+from bedplate.gateway.codec.kind import field_named, is_special, is_wrapper
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, refusal
 from bedplate.gateway.routes import unescape
 from bedplate.gateway.text_value import Reader, named_reader, takes_text
@@ -135,18 +136,6 @@ def _wraps(field: FieldDescriptor) -> bool:
 def named(descriptor: Descriptor, name: str, *, json_names: bool = True) -> FieldDescriptor | None:
     """The field of a name: its own, or that in JSON too."""
     return field_named(descriptor, name) if json_names else descriptor.fields_by_name.get(name)
-
-
-def field_at(descriptor: Descriptor, path: str) -> FieldDescriptor | None:
-    """The field at a dotted path, by proto names; None: there is none."""
-    below: Descriptor | None = descriptor
-    field = None
-    for step in path.split("."):
-        field = below.fields_by_name.get(step) if below is not None else None
-        if field is None:
-            return None
-        below = None if field.is_repeated else field.message_type
-    return field
 
 
 def unfit(path: str, sentence: str, rule: str = "http.parameter") -> Refusal:

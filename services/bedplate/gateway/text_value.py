@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.messages import is_map
 from bedplate.errors import Refusal
-from bedplate.gateway.codec import plan as json_plan
+from bedplate.gateway.codec import leaf as json_leaf
 from bedplate.gateway.codec import text as json_text
-from bedplate.gateway.codec.kind import is_map, is_wrapper
+from bedplate.gateway.codec.kind import is_free, is_wrapper
 from bedplate.gateway.codec.leaf import INTEGERS
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import Unfit, refusal
@@ -26,13 +26,6 @@ Read = Callable[[str], Any]
 
 # Makes a value of a text and the field's path.
 Reader = Callable[[str, str], Any]
-
-_FREE = frozenset({"google.protobuf.ListValue", "google.protobuf.Struct", "google.protobuf.Value"})
-
-
-def is_free(descriptor: Descriptor | None) -> bool:
-    """Whether a type's values are any JSON."""
-    return descriptor is not None and descriptor.full_name in _FREE
 
 
 def takes_text(field: FieldDescriptor) -> bool:
@@ -110,14 +103,13 @@ def _message(descriptor: Descriptor) -> Read | None:
         return lambda text: message_class(value=read(text))
     if descriptor.full_name == "google.protobuf.FieldMask":
         return lambda text: message_class(paths=json_text.read_mask(text, proto_names=True))
-    if descriptor.full_name == "google.protobuf.Timestamp":
-        return lambda text: _parts(message_class, json_text.read_timestamp(text))
-    if descriptor.full_name == "google.protobuf.Duration":
-        return lambda text: _parts(message_class, json_text.read_duration(text))
+    convert = json_leaf.well_known(descriptor)
+    if convert is None:
+        return None
+    make: Read = convert
     if is_free(descriptor):
-        convert = json_plan.message(descriptor)
-        return lambda text: convert(_json(text))
-    return None
+        return lambda text: make(_json(text))
+    return lambda text: message_class(**make(text))
 
 
 def _json(text: str) -> Any:
@@ -127,7 +119,3 @@ def _json(text: str) -> Any:
         if error.violations:
             raise Unfit(below=list(error.violations)) from None
         raise Unfit('Send JSON, escaped for a URL, such as {"a":[1,"b"]} or "text".', "json.type") from None
-
-
-def _parts(message_class: type[Message], parts: tuple[int, int]) -> Message:
-    return message_class(seconds=parts[0], nanos=parts[1])

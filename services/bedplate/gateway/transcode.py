@@ -13,17 +13,18 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.contract.bindings import Binding
+from bedplate.contract.messages import is_map
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec.encode import writer
-from bedplate.gateway.codec.kind import is_map, is_special
+from bedplate.gateway.codec.kind import is_free, is_special
 from bedplate.gateway.codec.parse import parse
 from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import Parameter, map_key, named, pairs, resolve, unfit
 from bedplate.gateway.routes import Template
-from bedplate.gateway.text_value import is_free, text_reader
+from bedplate.gateway.text_value import text_reader
 
 # Names of query parameters that a plan remembers; a message that holds itself
 # has endlessly many.

@@ -16,7 +16,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from bedplate.contract.behaviour import is_fixed, is_output_only
-from bedplate.contract.messages import is_map
+from bedplate.contract.messages import field_at, is_map
 from bedplate.contract.promises import PolicyError
 
 MASK_NAME = "update_mask"
@@ -114,7 +114,7 @@ def faults(mask: FieldMask, resource: Descriptor) -> Iterator[Fault]:
 
 
 def _check(resource: Descriptor, path: str) -> tuple[str, str] | None:
-    field = _resolve(resource, path)
+    field = field_at(resource, path)
     if field is None:
         return _unknown(resource, path)
     if is_fixed(field):
@@ -124,19 +124,6 @@ def _check(resource: Descriptor, path: str) -> tuple[str, str] | None:
 
 # Callers send the same few paths again and again; what they make up pushes itself out.
 _kept_check = lru_cache(maxsize=1024)(_check)
-
-
-def _resolve(resource: Descriptor, path: str) -> FieldDescriptor | None:
-    below: Descriptor | None = resource
-    field: FieldDescriptor | None = None
-    for step in path.split("."):
-        if below is None or (field is not None and field.is_repeated):
-            return None
-        field = below.fields_by_name.get(step)
-        if field is None:
-            return None
-        below = field.message_type
-    return field
 
 
 def _unknown(resource: Descriptor, path: str) -> tuple[str, str]:

@@ -27,3 +27,15 @@ def has_field(descriptor: Descriptor, test: Callable[[FieldDescriptor], bool]) -
 def is_map(field: FieldDescriptor) -> bool:
     """Whether the field is a map."""
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def field_at(descriptor: Descriptor, path: str) -> FieldDescriptor | None:
+    """The field at a dotted path, by proto names; None: there is none, or only below a list or a map."""
+    below: Descriptor | None = descriptor
+    field = None
+    for step in path.split("."):
+        field = below.fields_by_name.get(step) if below is not None else None
+        if field is None:
+            return None
+        below = None if field.is_repeated else field.message_type
+    return field

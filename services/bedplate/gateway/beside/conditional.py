@@ -15,6 +15,7 @@ import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
+from bedplate.contract.messages import field_at
 from bedplate.contract.policy import Idempotency, MethodPolicy
 from bedplate.errors import Kind, Refusal, Violation
 from bedplate.gateway.beside import tags
@@ -23,7 +24,6 @@ from bedplate.gateway.codec.kind import is_special
 from bedplate.gateway.codec.text import refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
-from bedplate.gateway.parameter import field_at
 from bedplate.pipeline.failure import Failure
 
 ETAG = "etag"

@@ -13,13 +13,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from bedplate.contract.bindings import Binding
+from bedplate.contract.messages import field_at, is_map
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import lenient_json
 from bedplate.gateway.beside.lenient_value import lenient_reader
-from bedplate.gateway.codec.kind import VALUE, is_map
+from bedplate.gateway.codec.kind import VALUE
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.parameter import STEPS_MAX, Parameter, field_at, pairs, unfit
+from bedplate.gateway.parameter import STEPS_MAX, Parameter, pairs, unfit
 from bedplate.gateway.text_value import Reader, named_reader
 from bedplate.gateway.transcode import Plan
 

@@ -14,12 +14,12 @@ from typing import Any as Anything
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from bedplate.contract.messages import is_map
 from bedplate.errors import Refusal, Violation
 from bedplate.gateway.codec import leaf as json_leaf
 from bedplate.gateway.codec import parse as strictly
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec import text as json_text
-from bedplate.gateway.codec.kind import is_map
 from bedplate.gateway.codec.leaf import INTEGERS, Convert
 from bedplate.gateway.codec.parse import DEPTH_MAX, Huge, Twice
 from bedplate.gateway.codec.text import Unfit

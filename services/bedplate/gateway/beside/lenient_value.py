@@ -12,8 +12,9 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.messages import is_map
 from bedplate.gateway.codec import text as json_text
-from bedplate.gateway.codec.kind import is_map, is_wrapper
+from bedplate.gateway.codec.kind import is_wrapper
 from bedplate.gateway.codec.leaf import INTEGERS
 from bedplate.gateway.codec.text import Unfit
 from bedplate.gateway.text_value import Reader, named_reader, strict_reader

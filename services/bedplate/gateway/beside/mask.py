@@ -11,9 +11,10 @@ from difflib import get_close_matches
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from bedplate.contract.messages import is_map
 from bedplate.errors import Violation
 from bedplate.gateway.codec.encode import Mask
-from bedplate.gateway.codec.kind import field_named, is_map, is_special
+from bedplate.gateway.codec.kind import field_named, is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, Unfit
 
 TEXT_MAX = 4_000  # characters of a mask

@@ -10,11 +10,11 @@ from functools import lru_cache
 
 from google.protobuf.descriptor import Descriptor
 
+from bedplate.contract.messages import field_at
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import quality
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response
-from bedplate.gateway.parameter import field_at
 from bedplate.pipeline.failure import Failure
 
 JSON = "application/json"

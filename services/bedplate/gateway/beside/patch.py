@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from bedplate.contract.behaviour import is_fixed, is_output_only
 from bedplate.contract.masks import ALL, MASK_NAME, faults, masked
+from bedplate.contract.messages import field_at
 from bedplate.errors import Violation
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.lenient import first
@@ -23,7 +24,6 @@ from bedplate.gateway.codec.kind import VALUE, field_named, is_special
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, MASK_PATHS_MAX, VIOLATIONS_MAX, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
-from bedplate.gateway.parameter import field_at
 
 # Values whose keys a lenient method's mask names; of strict ones they are changed whole.
 _FREE = ("google.protobuf.Struct", VALUE)

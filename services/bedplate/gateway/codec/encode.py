@@ -20,8 +20,9 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.messages import is_map
 from bedplate.gateway.codec import text as json_text
-from bedplate.gateway.codec.kind import ANY, NULL_VALUE, find_type, is_map, is_special, is_wrapper
+from bedplate.gateway.codec.kind import ANY, NULL_VALUE, find_type, is_special, is_wrapper
 
 # What a message or a value becomes: what orjson writes.
 Encode = Callable[[Anything], Anything]

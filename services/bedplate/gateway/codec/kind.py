@@ -7,10 +7,11 @@ ANY = "google.protobuf.Any"
 VALUE = "google.protobuf.Value"
 NULL_VALUE = "google.protobuf.NullValue"
 
+_FREE = {VALUE, "google.protobuf.ListValue", "google.protobuf.Struct"}
 _SPECIAL = {
     ANY,
-    VALUE,
-    *(f"google.protobuf.{name}" for name in ("Duration", "FieldMask", "ListValue", "Struct", "Timestamp")),
+    *_FREE,
+    *(f"google.protobuf.{name}" for name in ("Duration", "FieldMask", "Timestamp")),
 }
 
 
@@ -20,14 +21,14 @@ def field_named(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
     return field or next((field for field in descriptor.fields if field.json_name == name), None)
 
 
-def is_map(field: FieldDescriptor) -> bool:
-    """Whether the field is a map."""
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
-
-
 def is_wrapper(descriptor: Descriptor) -> bool:
     """Whether the type holds one scalar, which JSON writes alone, such as google.protobuf.Int64Value."""
     return descriptor.file.name == "google/protobuf/wrappers.proto"
+
+
+def is_free(descriptor: Descriptor | None) -> bool:
+    """Whether a type's values are any JSON."""
+    return descriptor is not None and descriptor.full_name in _FREE
 
 
 def is_special(descriptor: Descriptor) -> bool:

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.gateway.codec import text as json_text
+from bedplate.gateway.codec.kind import is_free
 from bedplate.gateway.codec.parse import Huge, Twice
 from bedplate.gateway.codec.text import EXACT_MAX, Unfit
 
@@ -230,7 +231,7 @@ def free(descriptor: Descriptor) -> Convert:
 
 def well_known(descriptor: Descriptor) -> Convert | None:
     """How values of a type with a JSON form of its own are converted; None: it has none."""
-    if descriptor.full_name in _FREE:
+    if is_free(descriptor):
         return free(descriptor)
     return _WELL_KNOWN.get(descriptor.full_name)
 
@@ -263,7 +264,6 @@ def _fill(made: Anything, value: Anything, deeper: int) -> None:
             _fill(items.add(), item, deeper - 1)
 
 
-_FREE = frozenset({"google.protobuf.ListValue", "google.protobuf.Struct", "google.protobuf.Value"})
 _WELL_KNOWN: dict[str, Convert] = {
     "google.protobuf.Duration": _duration,
     "google.protobuf.FieldMask": _field_mask,

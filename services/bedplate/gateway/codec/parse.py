@@ -18,8 +18,9 @@ from typing import Any
 import orjson
 from google.protobuf.descriptor import Descriptor
 
+from bedplate.contract.messages import is_map
 from bedplate.errors import Kind, Refusal, Violation
-from bedplate.gateway.codec.kind import field_named, is_map
+from bedplate.gateway.codec.kind import field_named
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, join, refusal
 from bedplate.telemetry.redact import is_sensitive
 

@@ -15,9 +15,10 @@ from typing import Self, TypeVar
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
+from bedplate.contract.messages import is_map
 from bedplate.errors import Violation
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.kind import ANY, VALUE, find_type, is_map, is_special, is_wrapper
+from bedplate.gateway.codec.kind import ANY, VALUE, find_type, is_special, is_wrapper
 from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
 from bedplate.gateway.codec.parse import Twice
 from bedplate.gateway.codec.quick import MISSES, quick_plan

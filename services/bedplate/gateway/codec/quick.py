@@ -13,8 +13,9 @@ from typing import Any as Anything
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from bedplate.contract.messages import is_map
 from bedplate.gateway.codec import leaf as json_leaf
-from bedplate.gateway.codec.kind import NULL_VALUE, VALUE, is_map, is_special
+from bedplate.gateway.codec.kind import NULL_VALUE, VALUE, is_special
 from bedplate.gateway.codec.leaf import INTEGERS, Convert
 from bedplate.gateway.codec.text import Unfit
 

@@ -6,8 +6,9 @@ from bedplate.contract.bindings import Binding
 from bedplate.contract.policy import PolicyError
 from bedplate.gateway.beside.conditional import ETAG
 from bedplate.gateway.beside.created import locator
+from bedplate.gateway.codec.kind import is_free
 from bedplate.gateway.routes import Route, Routes, parse
-from bedplate.gateway.text_value import is_free, takes_text
+from bedplate.gateway.text_value import takes_text
 from bedplate.lint.contract import Contract, Method
 from bedplate.lint.rule import Found, Limits, in_method, method_rule, rule
 from bedplate.lint.schema import below, class_of, field_at, sensitive
