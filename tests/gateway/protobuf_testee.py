@@ -20,7 +20,8 @@ from google.protobuf.message_factory import GetMessageClass
 from bedplate.errors import Refusal
 from bedplate.gateway.beside import lenient_json
 from bedplate.gateway.codec.decode import decoder
-from bedplate.gateway.codec.encode import EncodeError, encoder
+from bedplate.gateway.codec.encode import encoder
+from bedplate.gateway.codec.text import EncodeError
 
 _LENGTH = struct.Struct("<I")
 

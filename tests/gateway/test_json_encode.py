@@ -3,7 +3,8 @@
 import pytest
 from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
 
-from bedplate.gateway.codec.encode import EncodeError, Options, encode_message, encoder, field_encoder
+from bedplate.gateway.codec.encode import Options, encode_message, encoder, field_encoder
+from bedplate.gateway.codec.text import EncodeError
 from tests.gateway.everything import EVERYTHING, Everything
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from google.rpc import status_pb2
 
-from bedplate.gateway.codec.encode import EncodeError, encoder
+from bedplate.gateway.codec.encode import encoder
+from bedplate.gateway.codec.text import EncodeError
 from bedplate.gateway.exchange import Response, header_lines
 from bedplate.pipeline.failure import Failure
 

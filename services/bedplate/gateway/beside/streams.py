@@ -26,8 +26,8 @@ from bedplate.gateway.beside import quality
 from bedplate.gateway.beside.negotiate import JSON, best, check_accept, is_raw
 from bedplate.gateway.beside.raw import DATA, media_type
 from bedplate.gateway.beside.view import ALT
-from bedplate.gateway.codec.encode import EncodeError, encoder
-from bedplate.gateway.codec.text import refusal
+from bedplate.gateway.codec.encode import encoder
+from bedplate.gateway.codec.text import EncodeError, refusal
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response, Sink, header_lines
 from bedplate.gateway.headers import call_lines

@@ -23,6 +23,7 @@ from google.protobuf.message_factory import GetMessageClass
 from bedplate.contract.messages import is_map
 from bedplate.gateway.codec import text as json_text
 from bedplate.gateway.codec.kind import ANY, NULL_VALUE, find_type, is_special, is_wrapper
+from bedplate.gateway.codec.text import EncodeError
 
 # What a message or a value becomes: what orjson writes.
 Encode = Callable[[Anything], Anything]
@@ -37,13 +38,6 @@ _FLOAT32 = struct.Struct("<f")
 _INT64_TYPES = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
 _PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
-
-
-class EncodeError(ValueError):
-    """A message that has no JSON form, such as a Timestamp in the year 10000.
-
-    It is a fault: no caller can mend what the server answers.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,17 +299,11 @@ def _float(value: float) -> float | str:
 
 
 def _timestamp(message: Anything) -> str:
-    try:
-        return json_text.write_timestamp(message.seconds, message.nanos)
-    except ValueError as error:
-        raise EncodeError(str(error)) from None
+    return json_text.write_timestamp(message.seconds, message.nanos)
 
 
 def _duration(message: Anything) -> str:
-    try:
-        return json_text.write_duration(message.seconds, message.nanos)
-    except ValueError as error:
-        raise EncodeError(str(error)) from None
+    return json_text.write_duration(message.seconds, message.nanos)
 
 
 def _field_mask(message: Anything) -> str:

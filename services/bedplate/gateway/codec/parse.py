@@ -105,51 +105,33 @@ def _quotes(document: bytes) -> int:
 
 def too_deep() -> Refusal:
     """The refusal of a document that is nested more than DEPTH_MAX deep."""
-    return Refusal(
-        Kind.INVALID,
-        "MALFORMED_REQUEST",
-        f"The JSON is nested more than {DEPTH_MAX} deep; send flatter data.",
-        depth_max=DEPTH_MAX,
-    )
+    return _refused(f"The JSON is nested more than {DEPTH_MAX} deep; send flatter data.", depth_max=DEPTH_MAX)
 
 
 def _malformed(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
     """The refusal of a document that is not JSON; it repeats nothing of the document."""
     if not data.strip(b" \t\r\n"):
-        return Refusal(Kind.INVALID, "MALFORMED_REQUEST", "The body is empty; send a JSON object.")
+        return _refused("The body is empty; send a JSON object.")
     if data.startswith(b"\xef\xbb\xbf"):
-        return Refusal(
-            Kind.INVALID, "MALFORMED_REQUEST", "The body begins with a byte order mark; send it without."
-        )
+        return _refused("The body begins with a byte order mark; send it without.")
     try:
-        data.decode()
+        text = data.decode()
     except UnicodeDecodeError as bad:
-        return Refusal(
-            Kind.INVALID,
-            "MALFORMED_REQUEST",
-            f"The body is not UTF-8 at byte {bad.start}; encode it as UTF-8.",
-            byte=bad.start,
-        )
-    number = _NUMBER.match(data.decode(), error.pos)
+        return _refused(f"The body is not UTF-8 at byte {bad.start}; encode it as UTF-8.", byte=bad.start)
+    place = f"line {error.lineno}, column {error.colno}"
+    number = _NUMBER.match(text, error.pos)
     if number is not None and isinf(float(number[0])):
-        return Refusal(
-            Kind.INVALID,
-            "MALFORMED_REQUEST",
-            f"The number at line {error.lineno}, column {error.colno} is larger than any field can hold; "
-            "send a smaller one.",
-            line=error.lineno,
-            column=error.colno,
-        )
+        sentence = f"The number at {place} is larger than any field can hold; send a smaller one."
+        return _refused(sentence, line=error.lineno, column=error.colno)
     before = data[: error.pos].count
     if before(b"[") + before(b"{") - before(b"]") - before(b"}") > DEPTH_MAX:
         return too_deep()
-    return Refusal(
-        Kind.INVALID,
-        "MALFORMED_REQUEST",
-        f"The body is not JSON at line {error.lineno}, column {error.colno}; send one JSON value.",
-        line=error.lineno,
-        column=error.colno,
-    )
+    sentence = f"The body is not JSON at {place}; send one JSON value."
+    return _refused(sentence, line=error.lineno, column=error.colno)
+
+
+def _refused(sentence: str, **facts: Any) -> Refusal:
+    return Refusal(Kind.INVALID, "MALFORMED_REQUEST", sentence, **facts)
 
 
 @dataclass(slots=True)

@@ -74,6 +74,13 @@ class Unfit(Exception):  # noqa: N818 - it becomes a Refusal
         return [Violation(join(step, v.field), v.sentence, v.rule) for v in self.violations]
 
 
+class EncodeError(ValueError):
+    """A message that has no JSON form, such as a Timestamp in the year 10000.
+
+    It is a fault: no caller can mend what the server answers.
+    """
+
+
 def join(step: str, path: str) -> str:
     """A path below a field or element: `a` and `b` make `a.b`, `a` and `[0]` make `a[0]`."""
     if not path or not step:
@@ -230,13 +237,13 @@ def write_timestamp(seconds: int, nanos: int) -> str:
     """An RFC 3339 time in UTC with 0, 3, 6 or 9 digits after the second.
 
     Raises:
-        ValueError: It is not a time of the years 0001 to 9999.
+        EncodeError: It is not a time of the years 0001 to 9999.
     """
     whole = _write_second(seconds)
     if not nanos:
         return f"{whole}Z"
     if not 0 < nanos < 10**9:
-        raise ValueError("the timestamp's nanoseconds are out of range")
+        raise EncodeError("the timestamp's nanoseconds are out of range")
     return f"{whole}{_fraction(nanos)}Z"
 
 
@@ -244,7 +251,7 @@ def write_timestamp(seconds: int, nanos: int) -> str:
 @lru_cache(maxsize=4096)
 def _write_second(seconds: int) -> str:
     if not TIMESTAMP_SECONDS[0] <= seconds <= TIMESTAMP_SECONDS[1]:
-        raise ValueError("the timestamp is out of range")
+        raise EncodeError("the timestamp is out of range")
     minute, second = divmod(seconds, 60)
     return f"{_write_minute(minute)}{second:02}"
 
@@ -287,10 +294,10 @@ def write_duration(seconds: int, nanos: int) -> str:
     """A duration such as `1.500s`, with 0, 3, 6 or 9 digits after the point.
 
     Raises:
-        ValueError: It is out of range, or its parts differ in sign.
+        EncodeError: It is out of range, or its parts differ in sign.
     """
     if abs(seconds) > _DURATION_SECONDS_MAX or abs(nanos) >= 10**9 or seconds * nanos < 0:
-        raise ValueError("the duration is out of range, or its parts differ in sign")
+        raise EncodeError("the duration is out of range, or its parts differ in sign")
     sign = "-" if seconds < 0 or nanos < 0 else ""
     return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
 
