@@ -79,6 +79,14 @@ def test_two_fields_of_any_number_of_segments_would_have_many_readings(path):
         parse(path, tails=True)
 
 
+def test_an_escaped_star_in_a_tail_is_the_character():
+    routes = table("/v1/{a=**}/%2A")
+
+    assert isinstance(routes.match("GET", "/v1/x/*"), Match)
+    assert isinstance(routes.match("GET", "/v1/x/%2a"), Match)
+    assert routes.match("GET", "/v1/x/y") == frozenset()
+
+
 def test_the_same_tail_twice_stops_the_start():
     with pytest.raises(PolicyError, match="answer the same requests"):
         table("/v1/{a=**}/x", "/v1/{b=**}/x")

@@ -154,17 +154,17 @@ class _Node:
         self.literals: dict[str, _Node] = {}
         self.star: _Node | None = None
         self.ends: dict[str, dict[str, Route]] = {}
-        # The most specific first: the longest, and literals before `*`; none for `**` at the end.
-        self.tails: list[tuple[tuple[str, ...], dict[str, dict[str, Route]]]] = []
+        # The most specific first: the longest, and literals before `*` (None); empty for `**` at the end.
+        self.tails: list[tuple[tuple[str | None, ...], dict[str, dict[str, Route]]]] = []
 
-    def tail(self, segments: tuple[str, ...]) -> dict[str, dict[str, Route]]:
+    def tail(self, segments: tuple[str | None, ...]) -> dict[str, dict[str, Route]]:
         """Where routes are that have these segments behind `**`."""
         for tail, known in self.tails:
             if tail == segments:
                 return known
         leaf: dict[str, dict[str, Route]] = {}
         self.tails.append((segments, leaf))
-        self.tails.sort(key=lambda found: (-len(found[0]), [text == "*" for text in found[0]]))
+        self.tails.sort(key=lambda found: (-len(found[0]), [text is None for text in found[0]]))
         return leaf
 
 
@@ -189,7 +189,8 @@ class Routes:
         leaf = node.ends
         for at, segment in enumerate(template.segments):
             if segment == "**":
-                leaf = node.tail(tuple(map(unescape, template.segments[at + 1 :])))
+                after = template.segments[at + 1 :]
+                leaf = node.tail(tuple(None if text == "*" else unescape(text) for text in after))
                 break
             if segment == "*":
                 node.star = node.star or _Node()
@@ -285,9 +286,9 @@ def _choose(routes: dict[str, Route] | None, http_method: str, allow: set[str]) 
     return route
 
 
-def _fits(tail: tuple[str, ...], segments: list[str]) -> bool:
+def _fits(tail: tuple[str | None, ...], segments: list[str]) -> bool:
     return all(
-        segment if text == "*" else segment == text for text, segment in zip(tail, segments, strict=True)
+        segment if text is None else segment == text for text, segment in zip(tail, segments, strict=True)
     )
 
 
