@@ -85,14 +85,13 @@ async def test_who_dawdles_with_everything_is_gone_in_the_time_of_one(
             await wire.send(BODY[:5])
             clock.at(25.1)
             refused = await wire.reply()
-            clock.at(27.0)
+            clock.at(CLOSED_WITHIN_S - 3.0)
             assert await wire.rest() == b""
         while served.door.connections:
             await asyncio.sleep(0)
 
     assert proceed.status == 100
     assert (refused.status, refused.json["reason"]) == (408, "HTTP_TOO_SLOW")
-    assert clock.now_s - clock.began_s < CLOSED_WITHIN_S
 
 
 async def test_who_is_in_time_is_answered_though_nothing_was_quick(

@@ -301,7 +301,7 @@ class Method:
 
 def _check_complete(call: Call, response: Message) -> None:
     if not response.IsInitialized():
-        unset = ", ".join(response.FindInitializationErrors())  # type: ignore[attr-defined]
+        unset = ", ".join(response.FindInitializationErrors()[:20])  # type: ignore[attr-defined]
         raise TypeError(f"{call.method} must set these fields of what it answers: {unset}")
 
 

@@ -96,9 +96,11 @@ class Expiry:
 
     def here(self) -> Watch:
         """The calls of the loop that runs."""
-        # A thread runs one loop at a time, and to ask which one is a call of the kernel.
+        # A thread runs one loop at a time, and to ask which one is a call of the kernel. (Of a
+        # loop that moves to another thread, while its old one runs a new one, it would be wrong.)
         last, thread = self._last, get_ident()
         if last is None or last[0] != thread or not last[1].is_running():
             loop = asyncio.get_running_loop()
+            self._by_loop = {known: watch for known, watch in self._by_loop.items() if not known.is_closed()}
             last = self._last = (thread, loop, self._by_loop.setdefault(loop, Watch(loop)))
         return last[2]

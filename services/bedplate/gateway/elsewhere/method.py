@@ -242,4 +242,6 @@ def _hand_on(metadata: Any, call: Call) -> None:
     """Headers of the answer; the gateway sends those on that callers may see."""
     if metadata:
         own = {name for name, _ in call.response_headers}
+        if call.quota is not None:
+            own |= {"ratelimit", "ratelimit-policy"}
         call.response_headers.extend((name, value) for name, value in metadata if name not in own)
