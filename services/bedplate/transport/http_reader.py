@@ -41,6 +41,9 @@ _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _AUTHORITY_END = re.compile(r"[/?]|$")
 
+# Asked of its class, a member of an enum costs ten times a name of the module.
+_IDLE, _HEAD, _BODY = State.IDLE, State.HEAD, State.BODY
+
 # How every version of TLS begins: a record of the handshake.
 _TLS_HELLO = b"\x16\x03"
 
@@ -98,7 +101,7 @@ class Reader:
         self._came = 0  # the same and more: all of the pieces that it came in
         self._done = 0  # requests that are in, since ever
         self.arrivals: deque[Arrival] = deque()
-        self.state = State.IDLE
+        self.state = _IDLE
         self._began = accepted  # when the unfinished request did
         self.due = time.monotonic() + settings.http_header_s
         self.closed = False
@@ -119,7 +122,7 @@ class Reader:
 
     def wait(self, now: float) -> None:
         """Nothing runs and nothing is there: the connection is idle, from now on if it was not before."""
-        if self.state is State.IDLE and not self.due:
+        if self.state is _IDLE and not self.due:
             self.due = now + self._settings.http_idle_s
 
     def feed(self, data: bytes) -> None:
@@ -156,9 +159,9 @@ class Reader:
         if self._done == done:
             self._raw += size
         else:
-            self._raw, self._came = 0, 0 if self.state is State.IDLE else size
+            self._raw, self._came = 0, 0 if self.state is _IDLE else size
         head_max = self._head_max
-        if self.state is not State.BODY:
+        if self.state is not _BODY:
             if self._raw > head_max:
                 self._headers_too_large()
         elif self._raw > head_max + FRAMING_FACTOR * (self._limit + 1024):
@@ -171,7 +174,7 @@ class Reader:
             Stop: Always; the answer says so.
         """
         limit_s, what = self._settings.http_body_s, "body"
-        if self.state is not State.BODY:
+        if self.state is not _BODY:
             limit_s, what = self._settings.http_header_s, "head"
         self._stop(
             Refusal(
@@ -185,7 +188,7 @@ class Reader:
 
     def on_message_begin(self) -> None:
         """A request begins; empty lines before it do not count as its beginning."""
-        self.state = State.HEAD
+        self.state = _HEAD
         if self._done:  # the first began with its connection: who dawdles before it is slow too
             self._began = self._now
             self.due = self._began + self._settings.http_header_s
@@ -229,7 +232,7 @@ class Reader:
             return
         if int(length or 0) > self._limit:
             self._body_too_large()
-        self.state = State.BODY
+        self.state = _BODY
         self.due = self._began + self._settings.http_body_s
         if "expect" in headers and length != "0" and self._version == "1.1":
             if self._early is not None:
@@ -275,7 +278,7 @@ class Reader:
         self.closed = not keep
         self.arrivals.append(Arrival(request, self._early, keep=keep, chunked=current))
         self._done += 1
-        self.state = State.IDLE
+        self.state = _IDLE
         self.due = 0.0
         self._clear()
 

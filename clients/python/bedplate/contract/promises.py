@@ -34,6 +34,8 @@ class DeadlineMode(enum.Enum):
 class Criticality(enum.Enum):
     """What is refused first under overload: the highest value."""
 
+    __hash__ = object.__hash__  # each call is looked up by it, and that of Enum is Python
+
     CRITICAL = policy_pb2.CRITICALITY_CRITICAL
     DEFAULT = policy_pb2.CRITICALITY_DEFAULT
     SHEDDABLE = policy_pb2.CRITICALITY_SHEDDABLE
