@@ -46,9 +46,9 @@ def test_bytes_become_a_request_or_a_refusal(name: str) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", TARGETS)
-def test_bytes_that_look_for_new_branches_find_no_fault(name: str) -> None:
+def test_bytes_that_look_for_new_branches_find_no_fault(name: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris", reason="there is no atheris for this Python; `make soak` installs it")
-    command = [sys.executable, "-m", "tests.gateway.fuzz.guided", name, str(GUIDED_S)]
+    command = [sys.executable, "-m", "tests.gateway.fuzz.guided", name, str(GUIDED_S), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GUIDED_S + 120)
     assert done.returncode == 0, done.stderr[-4000:]
     assert "stat::number_of_executed_units" in done.stderr, done.stderr[-2000:]
