@@ -1,7 +1,7 @@
 """A request as an HTTP door hands it in, and the response that it gets back."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from google.protobuf.message import Message
@@ -64,7 +64,6 @@ class Request:
     path: str
     query: str
     headers: dict[str, str]
-    _: KW_ONLY
     peer: str
     started: float
     names: tuple[str, ...] = ()

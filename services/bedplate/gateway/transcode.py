@@ -145,8 +145,9 @@ class Plan:
             Refusal: INVALID_REQUEST, MALFORMED_REQUEST or HTTP_MALFORMED.
         """
         message = self._class(**self._from_body(request)) if request.body else self._class()
-        for variable, text in zip(self._variables, request.values, strict=True):
-            variable.set(message, text)
+        if self._variables:
+            for variable, text in zip(self._variables, request.values, strict=True):
+                variable.set(message, text)
         if request.query:
             self._add_query(message, request)
         return message

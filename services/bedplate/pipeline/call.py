@@ -102,7 +102,6 @@ class Call:
 
     def __init__(
         self,
-        *,
         method: str,
         door: str,
         decode: Decode,

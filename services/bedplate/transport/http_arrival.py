@@ -26,7 +26,7 @@ class Arrival:
     __slots__ = ("chunked", "keep", "request", "response")
 
     def __init__(
-        self, request: Request | None, response: Response | None, *, keep: bool, chunked: bool = False
+        self, request: Request | None, response: Response | None, keep: bool, chunked: bool = False
     ) -> None:
         self.chunked = chunked
         self.request = request

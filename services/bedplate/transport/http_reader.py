@@ -219,9 +219,7 @@ class Reader:
         peer = self._peer
         if self._proxies is not None:
             peer = self._proxies.caller(peer, headers.pop(self._proxies.header, ""))
-        request = self._request = Request(
-            http_method, path, query, headers, peer=peer, names=self._names, started=self._now
-        )
+        request = self._request = Request(http_method, path, query, headers, peer, self._now, self._names)
         found = self.gateway.open(request)
         if isinstance(found, Response):
             self._early, self._limit = found, UNREAD_MAX_BYTES
@@ -276,7 +274,7 @@ class Reader:
             and len(self.arrivals) < PIPELINE_MAX
         )
         self.closed = not keep
-        self.arrivals.append(Arrival(request, self._early, keep=keep, chunked=current))
+        self.arrivals.append(Arrival(request, self._early, keep, current))
         self._done += 1
         self.state = _IDLE
         self.due = 0.0
