@@ -58,7 +58,7 @@ def test_browsers_are_kept_to_tls_where_this_server_ends_it_and_others_reach_it(
     given = dict(settings)
     if given.pop("tls", False):
         given["tls_certificate"], given["tls_key"] = Authority(tmp_path).issue("server")
-    more = MoreLines(Settings(**given))
+    more = MoreLines(Settings(**given)).lines
 
     for response in (Response(200, b"", b""), PageResponse(200, b"", b"")):
         assert (b"strict-transport-security: max-age=31536000\r\n" in more(response)) is said

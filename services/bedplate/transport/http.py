@@ -82,7 +82,7 @@ class HttpDoor:
         ready: Whether the process wants new callers; while not, every response
             asks its caller to connect elsewhere.
         proxies: Those that are believed when they tell whom they call for; None: nobody is.
-        more: Header lines that every response ends with.
+        more: What makes the header lines that every response ends with.
         held: Bytes of request bodies that all connections hold.
     """
 
@@ -122,7 +122,7 @@ class HttpDoor:
         )
         self.ready = ready
         self.proxies = Proxies.from_settings(settings)
-        self.more = MoreLines(settings)
+        self.more = MoreLines(settings).lines
         self.address = ""
         files = TlsFiles.from_settings(settings)
         self._tls = TlsListener(self, files) if files else None

@@ -31,7 +31,7 @@ class MoreLines:
         self._second = 0
         self._page_lines = self._data_lines = b""
 
-    def __call__(self, response: Response) -> bytes:
+    def lines(self, response: Response) -> bytes:
         """The lines for a response now."""
         second = int(time.time())
         if second != self._second:

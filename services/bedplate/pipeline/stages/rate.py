@@ -32,7 +32,7 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage | None:
     if quota.shared is not None:
         return Stage("rate", enter=_shared(rate, bucket, quota))
     holder, take, clock, cost = _HOLDERS[rate.per], bucket.take, quota.clock, rate.cost
-    tell = _Teller(bucket, rate)
+    tell = _Teller(bucket, rate).tell
 
     def enter(call: Call) -> None:
         held = holder(call)
@@ -46,7 +46,7 @@ def _shared(rate: Rate, bucket: Bucket, quota: Quota) -> Callable[[Call], Awaita
     """The same, with buckets that processes share."""
     shared, holder, without = quota.shared, _HOLDERS[rate.per], quota.without
     assert shared is not None
-    tell = _Teller(bucket, rate)
+    tell = _Teller(bucket, rate).tell
 
     async def ask(call: Call, held: tuple[str, ...]) -> None:
         left = await shared.take(
@@ -84,7 +84,7 @@ class _Teller:
         self._burst = self._per_second = 0.0
         self._policy = ""
 
-    def __call__(self, call: Call, left: float) -> None:
+    def tell(self, call: Call, left: float) -> None:
         """Tell a caller who has so many tokens left; below 0: who lacks so many and is refused."""
         if call.door == self._door:
             call.quota = (self._lines, left if left >= 0 else left + self._rate.cost)
