@@ -53,6 +53,8 @@ class Call:
         response_headers: Metadata to send before the answer; names are lower case.
         code: With which code it failed, as the caller is told; empty: it has not.
         reason: The reason of that.
+        trace_id: The caller's trace, or a new one; 32 hex digits.
+        span_id: This call's own span, 16 hex digits.
         parent_span_id: The caller's span, 16 hex digits, or an empty string.
         sampled: Whether spans are recorded.
         started: `time.monotonic` seconds.
@@ -67,8 +69,6 @@ class Call:
         "_names",
         "_outbound_deadline",
         "_peer",
-        "_span_id",
-        "_trace_id",
         "begun",
         "code",
         "counted",
@@ -94,8 +94,10 @@ class Call:
         "response_headers",
         "sampled",
         "slot_since",
+        "span_id",
         "started",
         "stopped",
+        "trace_id",
         "vouch",
         "watch",
     )
@@ -137,8 +139,9 @@ class Call:
         self.outcome: Attempt | None = None
         self.quota: tuple[Callable[[float], str], float] | None = None
         self.response_headers: list[tuple[str, str | bytes]] = []
-        self._trace_id = ""
-        self._span_id = ""
+        ids = random.getrandbits(192).to_bytes(24, "big").hex()
+        self.trace_id = ids[:32]
+        self.span_id = ids[32:]
         self.parent_span_id = ""
         self.sampled = False
         self.code = ""
@@ -170,26 +173,6 @@ class Call:
         if not isinstance(self._peer, str):
             self._peer = self._peer() if wanted else ""
         return self._peer
-
-    @property
-    def trace_id(self) -> str:
-        """32 hex digits: the caller's trace, or a new one that is made when it is first asked for."""
-        if not self._trace_id:
-            both = random.getrandbits(192).to_bytes(24, "big").hex()
-            self._trace_id = both[:32]
-            self._span_id = self._span_id or both[32:]
-        return self._trace_id
-
-    @trace_id.setter
-    def trace_id(self, value: str) -> None:
-        self._trace_id = value
-
-    @property
-    def span_id(self) -> str:
-        """This call's own span, 16 hex digits, made when it is first asked for."""
-        if not self._span_id:
-            self._span_id = random.getrandbits(64).to_bytes(8, "big").hex()
-        return self._span_id
 
     @property
     def tenant(self) -> str:
@@ -238,9 +221,7 @@ class Call:
 
         What the work adds to headers and records is its own.
         """
-        trace = (self.trace_id, self.span_id)
         own = copy.copy(self)
-        own._trace_id, own._span_id = trace
         own._peer = self.peer  # a door knows it only while the call runs
         own.deadline, own.outbound_deadline = time.monotonic() + limit_s, 0.0
         own.pending, own.response_headers, own.quota = [], [], None

@@ -37,7 +37,6 @@ class Chain:
     """The stages of a method, flat: what runs where. Made anew when the policy in force changes.
 
     Attributes:
-        policy: The policy that it keeps.
         names: Names of its stages, in order.
         enters: Run once, before the first message.
         leaves: Run at the end, last one first.
@@ -47,10 +46,9 @@ class Chain:
         befores: Run right before the handler, where it has no `around`.
     """
 
-    __slots__ = ("around", "befores", "enters", "leaves", "messages", "names", "policy", "responses")
+    __slots__ = ("around", "befores", "enters", "leaves", "messages", "names", "responses")
 
     def __init__(self, policy: MethodPolicy, stages: tuple[Stage, ...], handler: Any) -> None:
-        self.policy = policy
         self.names = tuple(stage.name for stage in stages)
         self.enters = tuple(stage.enter for stage in stages if stage.enter is not None)
         self.leaves = tuple(stage.leave for stage in reversed(stages) if stage.leave is not None)
@@ -76,7 +74,7 @@ class Method:
     Attributes:
         name: Full name, `package.Service/Method`.
         descriptor: Its descriptor.
-        policy: Its policy in force.
+        policy: Its policy in force; `apply` puts another in its place.
         request_class: Class of its request messages.
         response_class: Class of its response messages.
         decode: Makes a request message of its bytes.
@@ -108,11 +106,7 @@ class Method:
         self._recorder = recorder
         self._failures = failures
         self._chain = self._compile(policy)
-
-    @property
-    def policy(self) -> MethodPolicy:
-        """The policy in force."""
-        return self._chain.policy
+        self.policy = policy
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -130,6 +124,7 @@ class Method:
         """
         try:
             self._chain = self._compile(policy)
+            self.policy = policy
         except PolicyError:
             self._compile(self.policy)  # what stages claimed in Parts is theirs again
             raise

@@ -29,6 +29,8 @@ class RecordedCall(Protocol):
     metadata: Any
     started: float
     ended: float
+    trace_id: str
+    span_id: str
     parent_span_id: str
     sampled: bool
     error_id: str
@@ -42,19 +44,6 @@ class RecordedCall(Protocol):
 
     def settle_peer(self, *, wanted: bool) -> str:
         """Find the peer out now, or never; empty: nobody knows."""
-        ...
-
-    @property
-    def trace_id(self) -> str:
-        """The call's trace, 32 hex digits."""
-        ...
-
-    @trace_id.setter
-    def trace_id(self, value: str) -> None: ...
-
-    @property
-    def span_id(self) -> str:
-        """The call's own span, 16 hex digits."""
         ...
 
 
