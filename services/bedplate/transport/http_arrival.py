@@ -2,6 +2,7 @@
 
 import enum
 
+from bedplate.errors import Kind, Refusal
 from bedplate.gateway.exchange import Request, Response
 
 
@@ -40,3 +41,13 @@ class Stop(Exception):  # noqa: N818 - ends the parser's work from inside its ca
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
         self.response = response
+
+
+def too_large(limit: int) -> Refusal:
+    """The refusal of a body that is larger than it may be, bytes."""
+    return Refusal(
+        Kind.EXHAUSTED,
+        "MESSAGE_TOO_LARGE",
+        f"The request's body may have {limit} bytes; send less in one call.",
+        limit_bytes=limit,
+    )

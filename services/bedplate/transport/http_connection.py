@@ -41,6 +41,23 @@ _CLOSE = b"connection: close\r\n\r\n"
 class HttpConnection(asyncio.Protocol):
     """A connection, from its first byte to its last."""
 
+    __slots__ = (
+        "_closed_due",
+        "_door",
+        "_draining",
+        "_dropped",
+        "_instead_of",
+        "_linger_s",
+        "_reader",
+        "_running",
+        "_stuck_due",
+        "_taken",
+        "_task",
+        "_transport",
+        "accepted",
+        "peer",
+    )
+
     def __init__(self, door: "HttpDoor", *, instead_of: "Held | None" = None) -> None:
         self.peer = ""
         self.accepted = time.monotonic() if instead_of is None else instead_of.accepted

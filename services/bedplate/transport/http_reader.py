@@ -6,7 +6,6 @@ nobody wants, how many requests wait. What breaks the rules of HTTP ends the
 connection, because nothing behind it can be trusted to begin where it seems to.
 """
 
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +18,8 @@ from bedplate.gateway.app import Gateway
 from bedplate.gateway.exchange import HEADERS_LISTED, HEADERS_READ, Request, Response
 from bedplate.settings import Settings
 from bedplate.transport.forwarded import Proxies
-from bedplate.transport.http_arrival import Arrival, State, Stop
+from bedplate.transport.http_arrival import Arrival, State, Stop, too_large
+from bedplate.transport.http_target import HOST, path_and_query
 
 HEADERS_MAX = 100
 PIPELINE_MAX = 16  # requests that wait behind one that runs
@@ -37,9 +37,6 @@ _LISTED = HEADERS_LISTED | {"connection", "forwarded", "x-forwarded-for"}
 
 # What Connection usually says; other words are names of headers that were for the last hop only.
 _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
-
-_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-_AUTHORITY_END = re.compile(r"[/?]|$")
 
 # Asked of its class, a member of an enum costs ten times a name of the module.
 _IDLE, _HEAD, _BODY = State.IDLE, State.HEAD, State.BODY
@@ -60,6 +57,40 @@ class Reader:
         unread: True once bytes came that nobody read.
         held: Bytes of the unfinished body that are reserved with the door.
     """
+
+    __slots__ = (
+        "_began",
+        "_body_bytes",
+        "_came",
+        "_chunks",
+        "_done",
+        "_early",
+        "_head_lines",
+        "_head_max",
+        "_host",
+        "_known",
+        "_limit",
+        "_lines",
+        "_names",
+        "_now",
+        "_parser",
+        "_peer",
+        "_proceed",
+        "_proxies",
+        "_raw",
+        "_request",
+        "_reserve",
+        "_settings",
+        "_url",
+        "_version",
+        "arrivals",
+        "closed",
+        "due",
+        "gateway",
+        "held",
+        "state",
+        "unread",
+    )
 
     def __init__(
         self,
@@ -165,7 +196,7 @@ class Reader:
             if self._raw > head_max:
                 self._headers_too_large()
         elif self._raw > head_max + FRAMING_FACTOR * (self._limit + 1024):
-            self._stop(_too_large(self._limit))
+            self._stop(too_large(self._limit))
 
     def late(self) -> None:
         """The request did not come in time.
@@ -215,7 +246,10 @@ class Reader:
         if host != self._host or not host:
             self._check_host(version, host)
         http_method = self._parser.get_method().decode("ascii")
-        path, query = self._target(http_method)
+        try:
+            path, query = path_and_query(self._url.decode("latin-1"), http_method)
+        except ValueError as error:
+            self._malformed(str(error))
         peer = self._peer
         if self._proxies is not None:
             peer = self._proxies.caller(peer, headers.pop(self._proxies.header, ""))
@@ -315,7 +349,7 @@ class Reader:
         if host is None:
             if version == "1.1":
                 self._malformed("The header host is missing; send it.")
-        elif not _HOST.fullmatch(host):
+        elif not HOST.fullmatch(host):
             self._malformed("The header host is malformed; send a name or an address, and a port.")
         else:
             self._host = host
@@ -330,25 +364,10 @@ class Reader:
             if self._proxies is None or name != self._proxies.header:
                 headers.pop(name, None)
 
-    def _target(self, http_method: str) -> tuple[str, str]:
-        """Path and query of the target; a full URL names this server whatever its host."""
-        url = self._url.decode("latin-1")
-        if url[0] != "/" and (url != "*" or http_method != "OPTIONS"):
-            scheme, colon, rest = url.partition("://")
-            end = _AUTHORITY_END.search(rest)
-            at = end.start() if end is not None else len(rest)
-            if not colon or scheme.lower() not in ("http", "https") or not _HOST.fullmatch(rest, 0, at):
-                self._malformed("The target must be a path that begins with /, or a URL of this server.")
-            url = rest[at:] if rest.startswith("/", at) else f"/{rest[at:]}"
-        if not url.isascii() or "#" in url:
-            self._malformed("The target has characters that a URL may not have; escape them.")
-        path, _, query = url.partition("?")
-        return path, query
-
     def _body_too_large(self) -> NoReturn:
         if self._early is not None:
             raise Stop(self._early)
-        self._stop(_too_large(self._limit))
+        self._stop(too_large(self._limit))
 
     def _check_size(self) -> None:
         """Refuse a head, with the trailers, that is too large."""
@@ -373,12 +392,3 @@ class Reader:
     def _stop(self, refusal: Refusal, status: int = 0) -> NoReturn:
         peer = self._request.peer if self._request is not None else self._peer
         raise Stop(self.gateway.refuse(self._request, refusal, peer=peer, status=status))
-
-
-def _too_large(limit: int) -> Refusal:
-    return Refusal(
-        Kind.EXHAUSTED,
-        "MESSAGE_TOO_LARGE",
-        f"The request's body may have {limit} bytes; send less in one call.",
-        limit_bytes=limit,
-    )
