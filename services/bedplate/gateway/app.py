@@ -92,7 +92,7 @@ class Gateway:
             endpoint: Endpoint = found.route.target
             request.target = endpoint
             request.values = found.values
-            return endpoint.request_bytes
+            return endpoint.method.policy.request_bytes  # by now: operators may lower it
         return self._other_method(request, found)
 
     def _find(self, http_method: str, path: str) -> Match | frozenset[str]:
@@ -174,7 +174,7 @@ class Gateway:
         return None
 
     def _reply(self, request: Request, endpoint: Endpoint, call: Call, message: Message) -> Response:
-        body = (request.encode or endpoint.plan.encode)(message)
+        body = (request.encode or endpoint.encode)(message)
         fields = f"{_JSON_ONCE}{id_lines(call)}{told_lines(call)}"
         response = Response(200, fields.encode("latin-1"), body, message)
         for hook in endpoint.replies:

@@ -104,6 +104,7 @@ class Endpoint:
         template: The binding's path.
         plan: Makes messages of requests, and JSON of messages.
         decode: Makes the request message; this is the call's `decode`.
+        encode: Makes the body of a response message, where the request asks for no other.
         features: Names of what was added, in order.
         deliver: What writes the responses of a method that streams them; None: there is one response.
     """
@@ -136,17 +137,13 @@ class Endpoint:
         self.always = tuple(feature.always for feature in made if feature.always is not None)
         self.preflights = tuple(feature.preflight for feature in made if feature.preflight is not None)
         self.deliver = next((feature.deliver for feature in made if feature.deliver is not None), None)
-        self.decode = self._decode if self._every else self.plan.decode
+        self._message, self.encode = self.plan.decode, self.plan.encode
+        self.decode = self._decode if self._every else self._message
 
     @cached_property
     def plan(self) -> Plan:
         """Made when it is first asked for: a feature may have put another in its place that takes more."""
         return Plan(self.method.descriptor, self.binding, self.template)
-
-    @property
-    def request_bytes(self) -> int:
-        """How large a body may be by now: operators may lower it while the process runs."""
-        return self.method.policy.request_bytes
 
     def _decode(self, request: Request) -> Message:
         hooks = self._usual if self._rare.isdisjoint(request.headers) else self._every
@@ -154,7 +151,7 @@ class Endpoint:
         try:
             for body in hooks.bodies:
                 body(request)
-            message = self.plan.decode(request)
+            message = self._message(request)
             for fill in hooks.fills:
                 fill(request, message)
         finally:

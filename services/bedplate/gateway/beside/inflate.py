@@ -24,7 +24,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     def unpack(request: Request) -> None:
         coding = request.headers.get("content-encoding")
         if coding is not None and request.body:
-            request.body = _unpacked(request, coding.lower(), endpoint.request_bytes)
+            request.body = _unpacked(request, coding.lower(), endpoint.method.policy.request_bytes)
 
     return Feature("inflate", frozenset({"content-encoding"}), body=unpack)
 

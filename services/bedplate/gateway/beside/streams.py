@@ -285,7 +285,7 @@ class _Delivery:
 
     async def _write(self, message: Message) -> None:
         try:
-            body = (self._request.encode or self._endpoint.plan.encode)(message)
+            body = (self._request.encode or self._endpoint.encode)(message)
             piece = self._form.result(body, message)
             self._start(message)
         except Exception as error:
