@@ -98,7 +98,9 @@ class Logic:
                 yield contract.message("Everything").FromString(message)
             return
         if method == "Resume":
-            for number in range(int(request.resume_token or "0") + 1, request.to + 1):
+            token = request.resume_token  # whatever a caller sends; what is no number begins anew
+            after = int(token) if token.isascii() and token.isdecimal() and len(token) < 10 else 0
+            for number in range(after + 1, request.to + 1):
                 yield contract.message("ResumeResponse")(number=number, resume_token=str(number))
             return
         if "stay" in request.DESCRIPTOR.fields_by_name and request.stay:
