@@ -58,11 +58,6 @@ def rules_of(field: FieldDescriptor) -> Any:
     return field.GetOptions().Extensions[extension]
 
 
-def is_map(field: FieldDescriptor) -> bool:
-    """Whether it is a map."""
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
 def below(
     message: Descriptor, prefix: str = "", around: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, FieldDescriptor]]:

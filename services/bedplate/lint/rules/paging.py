@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from bedplate.contract.messages import is_map
 from bedplate.lint.contract import Method
 from bedplate.lint.finding import Severity
 from bedplate.lint.rule import Found, in_method, method_rule
-from bedplate.lint.schema import is_map, rules_of
+from bedplate.lint.schema import rules_of
 
 _TYPES = {
     "page_size": (FieldDescriptor.TYPE_INT32, "int32"),
