@@ -93,6 +93,8 @@ class Settings(BaseSettings):
 
     http_address: str = "127.0.0.1:8080"
     grpc_address: str = "127.0.0.1:50051"
+    # Where probes and scrapers ask without TLS and without a certificate; empty: on http_address only.
+    health_address: str = ""
     data_dir: Path = Path(".bedplate")
     database_url: str = Field("", repr=False)  # empty: SQLite in data_dir
     keys_file: Path | None = None  # empty: keys.json in data_dir
@@ -204,6 +206,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_address(cls, value: str) -> str:
         parse_address(value)
+        return value
+
+    @field_validator("health_address")
+    @classmethod
+    def _check_health_address(cls, value: str) -> str:
+        if value:
+            parse_address(value)
         return value
 
     @field_validator("database_url")

@@ -182,12 +182,13 @@ class Edge(Running):
         gateway = Gateway(
             methods.values(),
             telemetry,
-            pages={**pages.pages(telemetry, self._wants_callers), **described},
+            pages={**pages.pages(telemetry, self.wants_callers), **described},
             features=(problems.compile, forwarded.feature(tls=tls), *features(self.settings)),
         )
         return gateway, sum(is_served(method) for method in methods.values())
 
-    def _wants_callers(self) -> bool:
+    def wants_callers(self) -> bool:
+        """What `/readyz` tells: whether this process does, and the server behind."""
         return self.ready and self._watch is not None and self._watch.serving
 
     def _log_upstream(self, serving: bool) -> None:

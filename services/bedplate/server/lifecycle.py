@@ -14,6 +14,7 @@ import uvloop
 
 from bedplate.pipeline.stage import Gate, OpenGate
 from bedplate.pipeline.stages.drain import RETRY_AFTER_S
+from bedplate.server.health_door import HealthDoor
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import BridgeHandler, LogWriter
 from bedplate.telemetry.recorder import Telemetry
@@ -122,17 +123,25 @@ class Running(ABC):
         self._drain = Drain(self._gate, self.telemetry)
         self._opened = contextlib.AsyncExitStack()
         self._stopping: asyncio.Future[None] | None = None
+        self._health_door: HealthDoor | None = None
+
+    @property
+    def health_address(self) -> str:
+        """Where health is told on an address of its own, `host:port`; empty: nowhere."""
+        return self._health_door.address if self._health_door else ""
 
     async def start(self) -> None:
         """Open everything and take calls; when something goes wrong, close what was opened.
 
         Raises:
             SettingsError: It would talk plaintext to others.
+            OSError: The address for health is taken, or is none of this machine's.
             Exception: As `_start` says.
         """
         try:
             self._opened.callback(self.telemetry.log.close)
             self.settings.refuse_plaintext()
+            await self._open_health()
             await self._start()
         except BaseException:
             await self._opened.aclose()
@@ -167,6 +176,16 @@ class Running(ABC):
     @abstractmethod
     async def ended(self) -> None:
         """Wait until it has ended, which it does by itself only when it broke."""
+
+    def wants_callers(self) -> bool:
+        """What `/readyz` tells."""
+        return self.ready
+
+    async def _open_health(self) -> None:
+        if self.settings.health_address:
+            door = self._health_door = HealthDoor(self.settings, self.telemetry, self.wants_callers)
+            await door.start()
+            self._opened.push_async_callback(door.stop)
 
     def _open_spans(self) -> None:
         if self.settings.otlp_endpoint:
