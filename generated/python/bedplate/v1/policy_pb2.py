@@ -27,29 +27,29 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x65\x64plate/v1/policy.proto\x12\x0b\x62\x65\x64plate.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15google/rpc/code.proto\"\x9d\x06\n\x0cMethodPolicy\x12-\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x1b.bedplate.v1.DeadlinePolicy\x12-\n\x0bidempotency\x18\x02 \x01(\x0e\x32\x18.bedplate.v1.Idempotency\x12\'\n\x05retry\x18\x03 \x01(\x0b\x32\x18.bedplate.v1.RetryPolicy\x12\'\n\x05hedge\x18\x04 \x01(\x0b\x32\x18.bedplate.v1.HedgePolicy\x12%\n\x04\x61uth\x18\x05 \x01(\x0b\x32\x17.bedplate.v1.AuthPolicy\x12%\n\x04rate\x18\x06 \x01(\x0b\x32\x17.bedplate.v1.RatePolicy\x12\x33\n\x0b\x63oncurrency\x18\x07 \x01(\x0b\x32\x1e.bedplate.v1.ConcurrencyPolicy\x12-\n\x0b\x63riticality\x18\x08 \x01(\x0e\x32\x18.bedplate.v1.Criticality\x12\'\n\x05\x63\x61\x63he\x18\t \x01(\x0b\x32\x18.bedplate.v1.CachePolicy\x12#\n\x03slo\x18\n \x01(\x0b\x32\x16.bedplate.v1.SloPolicy\x12)\n\x06limits\x18\x0b \x01(\x0b\x32\x19.bedplate.v1.LimitsPolicy\x12(\n\x05\x63\x61lls\x18\x0c \x03(\x0b\x32\x19.bedplate.v1.OutboundCall\x12+\n\nvisibility\x18\r \x01(\x0e\x32\x17.bedplate.v1.Visibility\x12\'\n\x05\x61udit\x18\x0e \x01(\x0b\x32\x18.bedplate.v1.AuditPolicy\x12\x33\n\x0b\x64\x65precation\x18\x0f \x01(\x0b\x32\x1e.bedplate.v1.DeprecationPolicy\x12)\n\x06replay\x18\x10 \x01(\x0b\x32\x19.bedplate.v1.ReplayPolicy\x12+\n\x07rollout\x18\x11 \x01(\x0b\x32\x1a.bedplate.v1.RolloutPolicy\x12%\n\x04http\x18\x12 \x01(\x0b\x32\x17.bedplate.v1.HttpPolicy\"\x89\x01\n\rServicePolicy\x12+\n\x08\x64\x65\x66\x61ults\x18\x01 \x01(\x0b\x32\x19.bedplate.v1.MethodPolicy\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04tier\x18\x03 \x01(\x05\x12.\n\x0cretry_budget\x18\x04 \x01(\x0b\x32\x18.bedplate.v1.RetryBudget\"\x8d\x01\n\x0e\x44\x65\x61\x64linePolicy\x12*\n\x07\x64\x65\x66\x61ult\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03max\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04mode\x18\x03 \x01(\x0e\x32\x19.bedplate.v1.DeadlineMode\"\xc4\x01\n\x0bRetryPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\x05\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01\x12\x1f\n\x05\x63odes\x18\x05 \x03(\x0e\x32\x10.google.rpc.Code\"6\n\x0bRetryBudget\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x13\n\x0btoken_ratio\x18\x02 \x01(\x01\"M\n\x0bHedgePolicy\x12(\n\x05\x64\x65lay\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x02 \x01(\x05\"\xaf\x01\n\nAuthPolicy\x12\x11\n\tanonymous\x18\x01 \x01(\x08\x12\x12\n\nall_scopes\x18\x02 \x03(\t\x12\x12\n\nany_scopes\x18\x03 \x03(\t\x12\x11\n\taudiences\x18\x04 \x03(\t\x12$\n\x07step_up\x18\x05 \x01(\x0b\x32\x13.bedplate.v1.StepUp\x12-\n\x08relation\x18\x06 \x01(\x0b\x32\x1b.bedplate.v1.ObjectRelation\"C\n\x06StepUp\x12\r\n\x05level\x18\x01 \x01(\x05\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x0eObjectRelation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0bobject_type\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\"r\n\nRatePolicy\x12\x0c\n\x04\x63ost\x18\x01 \x01(\x05\x12\x0e\n\x06\x62ucket\x18\x02 \x01(\t\x12\x12\n\nper_second\x18\x03 \x01(\x01\x12\r\n\x05\x62urst\x18\x04 \x01(\x05\x12#\n\x03per\x18\x05 \x01(\x0e\x32\x16.bedplate.v1.RateScope\"1\n\x11\x43oncurrencyPolicy\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\r\n\x05queue\x18\x02 \x01(\x05\"\xfa\x01\n\x0b\x43\x61\x63hePolicy\x12&\n\x05scope\x18\x01 \x01(\x0e\x32\x17.bedplate.v1.CacheScope\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16stale_while_revalidate\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0chttp_max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cnegative_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"_\n\tSloPolicy\x12&\n\x03p99\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x61vailability\x18\x02 \x01(\x01\x12\x14\n\x0c\x65xpected_rps\x18\x03 \x01(\x01\"=\n\x0cLimitsPolicy\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x05\x12\x16\n\x0eresponse_bytes\x18\x02 \x01(\x05\"-\n\x0cOutboundCall\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\x1e\n\x0b\x41uditPolicy\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"O\n\x0cReplayPolicy\x12\'\n\x04keep\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eignored_fields\x18\x02 \x03(\t\"1\n\rRolloutPolicy\x12\x14\n\x07percent\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_percent\"\xaa\x01\n\nHttpPolicy\x12#\n\x04json\x18\x01 \x01(\x0e\x32\x15.bedplate.v1.JsonMode\x12\x14\n\x0cunset_fields\x18\x02 \x01(\x08\x12\x14\n\x0c\x65num_numbers\x18\x03 \x01(\x08\x12\x13\n\x0bproto_names\x18\x04 \x01(\x08\x12\x0f\n\x07\x63reated\x18\x05 \x01(\t\x12%\n\x04\x63ors\x18\x06 \x01(\x0b\x32\x17.bedplate.v1.CorsPolicy\"^\n\nCorsPolicy\x12\x0f\n\x07origins\x18\x01 \x03(\t\x12\x13\n\x0b\x63redentials\x18\x02 \x01(\x08\x12*\n\x07max_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\x11\x44\x65precationPolicy\x12\r\n\x05since\x18\x01 \x01(\t\x12\x0e\n\x06sunset\x18\x02 \x01(\t\"_\n\x0b\x46ieldPolicy\x12)\n\tsensitive\x18\x01 \x01(\x0e\x32\x16.bedplate.v1.Sensitive\x12\x12\n\nsearchable\x18\x02 \x01(\x08\x12\x11\n\tclient_id\x18\x03 \x01(\x08\"O\n\x0cReasonPolicy\x12\x1e\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x11\n\tretryable\x18\x02 \x01(\x08\x12\x0c\n\x04help\x18\x03 \x01(\t\"!\n\x0fReasonCatalogue\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t*\x80\x01\n\x0c\x44\x65\x61\x64lineMode\x12\x1d\n\x19\x44\x45\x41\x44LINE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45\x41\x44LINE_MODE_OBSERVE\x10\x01\x12\x1b\n\x17\x44\x45\x41\x44LINE_MODE_PROPAGATE\x10\x02\x12\x19\n\x15\x44\x45\x41\x44LINE_MODE_ENFORCE\x10\x03*\x90\x01\n\x0bIdempotency\x12\x1b\n\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x14\n\x10IDEMPOTENCY_NONE\x10\x01\x12\x19\n\x15IDEMPOTENCY_READ_ONLY\x10\x02\x12\x17\n\x13IDEMPOTENCY_NATURAL\x10\x03\x12\x1a\n\x16IDEMPOTENCY_REQUEST_ID\x10\x04*p\n\tRateScope\x12\x1a\n\x16RATE_SCOPE_UNSPECIFIED\x10\x00\x12\x18\n\x14RATE_SCOPE_PRINCIPAL\x10\x01\x12\x15\n\x11RATE_SCOPE_TENANT\x10\x02\x12\x16\n\x12RATE_SCOPE_ADDRESS\x10\x03*x\n\x0b\x43riticality\x12\x1b\n\x17\x43RITICALITY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43RITICALITY_CRITICAL\x10\x01\x12\x17\n\x13\x43RITICALITY_DEFAULT\x10\x02\x12\x19\n\x15\x43RITICALITY_SHEDDABLE\x10\x03*t\n\nCacheScope\x12\x1b\n\x17\x43\x41\x43HE_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41\x43HE_SCOPE_PUBLIC\x10\x01\x12\x16\n\x12\x43\x41\x43HE_SCOPE_TENANT\x10\x02\x12\x19\n\x15\x43\x41\x43HE_SCOPE_PRINCIPAL\x10\x03*p\n\nVisibility\x12\x1a\n\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x17\n\x13VISIBILITY_INTERNAL\x10\x01\x12\x16\n\x12VISIBILITY_PARTNER\x10\x02\x12\x15\n\x11VISIBILITY_PUBLIC\x10\x03*R\n\x08JsonMode\x12\x19\n\x15JSON_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10JSON_MODE_STRICT\x10\x01\x12\x15\n\x11JSON_MODE_LENIENT\x10\x02*c\n\tSensitive\x12\x19\n\x15SENSITIVE_UNSPECIFIED\x10\x00\x12\x11\n\rSENSITIVE_PII\x10\x01\x12\x14\n\x10SENSITIVE_SECRET\x10\x02\x12\x12\n\x0eSENSITIVE_CARD\x10\x03:K\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xa2\x88\x03 \x01(\x0b\x32\x19.bedplate.v1.MethodPolicy:N\n\x07service\x12\x1f.google.protobuf.ServiceOptions\x18\xa3\x88\x03 \x01(\x0b\x32\x1a.bedplate.v1.ServicePolicy:H\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\xa4\x88\x03 \x01(\x0b\x32\x18.bedplate.v1.FieldPolicy:N\n\x06reason\x12!.google.protobuf.EnumValueOptions\x18\xa5\x88\x03 \x01(\x0b\x32\x19.bedplate.v1.ReasonPolicy:M\n\x07reasons\x12\x1c.google.protobuf.EnumOptions\x18\xa6\x88\x03 \x01(\x0b\x32\x1c.bedplate.v1.ReasonCatalogueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x65\x64plate/v1/policy.proto\x12\x0b\x62\x65\x64plate.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15google/rpc/code.proto\"\x9d\x06\n\x0cMethodPolicy\x12-\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x1b.bedplate.v1.DeadlinePolicy\x12-\n\x0bidempotency\x18\x02 \x01(\x0e\x32\x18.bedplate.v1.Idempotency\x12\'\n\x05retry\x18\x03 \x01(\x0b\x32\x18.bedplate.v1.RetryPolicy\x12\'\n\x05hedge\x18\x04 \x01(\x0b\x32\x18.bedplate.v1.HedgePolicy\x12%\n\x04\x61uth\x18\x05 \x01(\x0b\x32\x17.bedplate.v1.AuthPolicy\x12%\n\x04rate\x18\x06 \x01(\x0b\x32\x17.bedplate.v1.RatePolicy\x12\x33\n\x0b\x63oncurrency\x18\x07 \x01(\x0b\x32\x1e.bedplate.v1.ConcurrencyPolicy\x12-\n\x0b\x63riticality\x18\x08 \x01(\x0e\x32\x18.bedplate.v1.Criticality\x12\'\n\x05\x63\x61\x63he\x18\t \x01(\x0b\x32\x18.bedplate.v1.CachePolicy\x12#\n\x03slo\x18\n \x01(\x0b\x32\x16.bedplate.v1.SloPolicy\x12)\n\x06limits\x18\x0b \x01(\x0b\x32\x19.bedplate.v1.LimitsPolicy\x12(\n\x05\x63\x61lls\x18\x0c \x03(\x0b\x32\x19.bedplate.v1.OutboundCall\x12+\n\nvisibility\x18\r \x01(\x0e\x32\x17.bedplate.v1.Visibility\x12\'\n\x05\x61udit\x18\x0e \x01(\x0b\x32\x18.bedplate.v1.AuditPolicy\x12\x33\n\x0b\x64\x65precation\x18\x0f \x01(\x0b\x32\x1e.bedplate.v1.DeprecationPolicy\x12)\n\x06replay\x18\x10 \x01(\x0b\x32\x19.bedplate.v1.ReplayPolicy\x12+\n\x07rollout\x18\x11 \x01(\x0b\x32\x1a.bedplate.v1.RolloutPolicy\x12%\n\x04http\x18\x12 \x01(\x0b\x32\x17.bedplate.v1.HttpPolicy\"\x89\x01\n\rServicePolicy\x12+\n\x08\x64\x65\x66\x61ults\x18\x01 \x01(\x0b\x32\x19.bedplate.v1.MethodPolicy\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04tier\x18\x03 \x01(\x05\x12.\n\x0cretry_budget\x18\x04 \x01(\x0b\x32\x18.bedplate.v1.RetryBudget\"\x8d\x01\n\x0e\x44\x65\x61\x64linePolicy\x12*\n\x07\x64\x65\x66\x61ult\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03max\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04mode\x18\x03 \x01(\x0e\x32\x19.bedplate.v1.DeadlineMode\"\xc4\x01\n\x0bRetryPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\x05\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01\x12\x1f\n\x05\x63odes\x18\x05 \x03(\x0e\x32\x10.google.rpc.Code\"6\n\x0bRetryBudget\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x13\n\x0btoken_ratio\x18\x02 \x01(\x01\"n\n\x0bHedgePolicy\x12(\n\x05\x64\x65lay\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x02 \x01(\x05\x12\x1f\n\x05\x63odes\x18\x03 \x03(\x0e\x32\x10.google.rpc.Code\"\xaf\x01\n\nAuthPolicy\x12\x11\n\tanonymous\x18\x01 \x01(\x08\x12\x12\n\nall_scopes\x18\x02 \x03(\t\x12\x12\n\nany_scopes\x18\x03 \x03(\t\x12\x11\n\taudiences\x18\x04 \x03(\t\x12$\n\x07step_up\x18\x05 \x01(\x0b\x32\x13.bedplate.v1.StepUp\x12-\n\x08relation\x18\x06 \x01(\x0b\x32\x1b.bedplate.v1.ObjectRelation\"C\n\x06StepUp\x12\r\n\x05level\x18\x01 \x01(\x05\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x0eObjectRelation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0bobject_type\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\"r\n\nRatePolicy\x12\x0c\n\x04\x63ost\x18\x01 \x01(\x05\x12\x0e\n\x06\x62ucket\x18\x02 \x01(\t\x12\x12\n\nper_second\x18\x03 \x01(\x01\x12\r\n\x05\x62urst\x18\x04 \x01(\x05\x12#\n\x03per\x18\x05 \x01(\x0e\x32\x16.bedplate.v1.RateScope\"1\n\x11\x43oncurrencyPolicy\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\r\n\x05queue\x18\x02 \x01(\x05\"\xfa\x01\n\x0b\x43\x61\x63hePolicy\x12&\n\x05scope\x18\x01 \x01(\x0e\x32\x17.bedplate.v1.CacheScope\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16stale_while_revalidate\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0chttp_max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cnegative_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"_\n\tSloPolicy\x12&\n\x03p99\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x61vailability\x18\x02 \x01(\x01\x12\x14\n\x0c\x65xpected_rps\x18\x03 \x01(\x01\"=\n\x0cLimitsPolicy\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x05\x12\x16\n\x0eresponse_bytes\x18\x02 \x01(\x05\"-\n\x0cOutboundCall\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\x1e\n\x0b\x41uditPolicy\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\"O\n\x0cReplayPolicy\x12\'\n\x04keep\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eignored_fields\x18\x02 \x03(\t\"1\n\rRolloutPolicy\x12\x14\n\x07percent\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_percent\"\xaa\x01\n\nHttpPolicy\x12#\n\x04json\x18\x01 \x01(\x0e\x32\x15.bedplate.v1.JsonMode\x12\x14\n\x0cunset_fields\x18\x02 \x01(\x08\x12\x14\n\x0c\x65num_numbers\x18\x03 \x01(\x08\x12\x13\n\x0bproto_names\x18\x04 \x01(\x08\x12\x0f\n\x07\x63reated\x18\x05 \x01(\t\x12%\n\x04\x63ors\x18\x06 \x01(\x0b\x32\x17.bedplate.v1.CorsPolicy\"^\n\nCorsPolicy\x12\x0f\n\x07origins\x18\x01 \x03(\t\x12\x13\n\x0b\x63redentials\x18\x02 \x01(\x08\x12*\n\x07max_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\x11\x44\x65precationPolicy\x12\r\n\x05since\x18\x01 \x01(\t\x12\x0e\n\x06sunset\x18\x02 \x01(\t\"_\n\x0b\x46ieldPolicy\x12)\n\tsensitive\x18\x01 \x01(\x0e\x32\x16.bedplate.v1.Sensitive\x12\x12\n\nsearchable\x18\x02 \x01(\x08\x12\x11\n\tclient_id\x18\x03 \x01(\x08\"O\n\x0cReasonPolicy\x12\x1e\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x11\n\tretryable\x18\x02 \x01(\x08\x12\x0c\n\x04help\x18\x03 \x01(\t\"!\n\x0fReasonCatalogue\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t*\x80\x01\n\x0c\x44\x65\x61\x64lineMode\x12\x1d\n\x19\x44\x45\x41\x44LINE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45\x41\x44LINE_MODE_OBSERVE\x10\x01\x12\x1b\n\x17\x44\x45\x41\x44LINE_MODE_PROPAGATE\x10\x02\x12\x19\n\x15\x44\x45\x41\x44LINE_MODE_ENFORCE\x10\x03*\x90\x01\n\x0bIdempotency\x12\x1b\n\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x14\n\x10IDEMPOTENCY_NONE\x10\x01\x12\x19\n\x15IDEMPOTENCY_READ_ONLY\x10\x02\x12\x17\n\x13IDEMPOTENCY_NATURAL\x10\x03\x12\x1a\n\x16IDEMPOTENCY_REQUEST_ID\x10\x04*p\n\tRateScope\x12\x1a\n\x16RATE_SCOPE_UNSPECIFIED\x10\x00\x12\x18\n\x14RATE_SCOPE_PRINCIPAL\x10\x01\x12\x15\n\x11RATE_SCOPE_TENANT\x10\x02\x12\x16\n\x12RATE_SCOPE_ADDRESS\x10\x03*x\n\x0b\x43riticality\x12\x1b\n\x17\x43RITICALITY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43RITICALITY_CRITICAL\x10\x01\x12\x17\n\x13\x43RITICALITY_DEFAULT\x10\x02\x12\x19\n\x15\x43RITICALITY_SHEDDABLE\x10\x03*t\n\nCacheScope\x12\x1b\n\x17\x43\x41\x43HE_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41\x43HE_SCOPE_PUBLIC\x10\x01\x12\x16\n\x12\x43\x41\x43HE_SCOPE_TENANT\x10\x02\x12\x19\n\x15\x43\x41\x43HE_SCOPE_PRINCIPAL\x10\x03*p\n\nVisibility\x12\x1a\n\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x17\n\x13VISIBILITY_INTERNAL\x10\x01\x12\x16\n\x12VISIBILITY_PARTNER\x10\x02\x12\x15\n\x11VISIBILITY_PUBLIC\x10\x03*R\n\x08JsonMode\x12\x19\n\x15JSON_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10JSON_MODE_STRICT\x10\x01\x12\x15\n\x11JSON_MODE_LENIENT\x10\x02*c\n\tSensitive\x12\x19\n\x15SENSITIVE_UNSPECIFIED\x10\x00\x12\x11\n\rSENSITIVE_PII\x10\x01\x12\x14\n\x10SENSITIVE_SECRET\x10\x02\x12\x12\n\x0eSENSITIVE_CARD\x10\x03:K\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xa2\x88\x03 \x01(\x0b\x32\x19.bedplate.v1.MethodPolicy:N\n\x07service\x12\x1f.google.protobuf.ServiceOptions\x18\xa3\x88\x03 \x01(\x0b\x32\x1a.bedplate.v1.ServicePolicy:H\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\xa4\x88\x03 \x01(\x0b\x32\x18.bedplate.v1.FieldPolicy:N\n\x06reason\x12!.google.protobuf.EnumValueOptions\x18\xa5\x88\x03 \x01(\x0b\x32\x19.bedplate.v1.ReasonPolicy:M\n\x07reasons\x12\x1c.google.protobuf.EnumOptions\x18\xa6\x88\x03 \x01(\x0b\x32\x1c.bedplate.v1.ReasonCatalogueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bedplate.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEADLINEMODE']._serialized_start=3193
-  _globals['_DEADLINEMODE']._serialized_end=3321
-  _globals['_IDEMPOTENCY']._serialized_start=3324
-  _globals['_IDEMPOTENCY']._serialized_end=3468
-  _globals['_RATESCOPE']._serialized_start=3470
-  _globals['_RATESCOPE']._serialized_end=3582
-  _globals['_CRITICALITY']._serialized_start=3584
-  _globals['_CRITICALITY']._serialized_end=3704
-  _globals['_CACHESCOPE']._serialized_start=3706
-  _globals['_CACHESCOPE']._serialized_end=3822
-  _globals['_VISIBILITY']._serialized_start=3824
-  _globals['_VISIBILITY']._serialized_end=3936
-  _globals['_JSONMODE']._serialized_start=3938
-  _globals['_JSONMODE']._serialized_end=4020
-  _globals['_SENSITIVE']._serialized_start=4022
-  _globals['_SENSITIVE']._serialized_end=4121
+  _globals['_DEADLINEMODE']._serialized_start=3226
+  _globals['_DEADLINEMODE']._serialized_end=3354
+  _globals['_IDEMPOTENCY']._serialized_start=3357
+  _globals['_IDEMPOTENCY']._serialized_end=3501
+  _globals['_RATESCOPE']._serialized_start=3503
+  _globals['_RATESCOPE']._serialized_end=3615
+  _globals['_CRITICALITY']._serialized_start=3617
+  _globals['_CRITICALITY']._serialized_end=3737
+  _globals['_CACHESCOPE']._serialized_start=3739
+  _globals['_CACHESCOPE']._serialized_end=3855
+  _globals['_VISIBILITY']._serialized_start=3857
+  _globals['_VISIBILITY']._serialized_end=3969
+  _globals['_JSONMODE']._serialized_start=3971
+  _globals['_JSONMODE']._serialized_end=4053
+  _globals['_SENSITIVE']._serialized_start=4055
+  _globals['_SENSITIVE']._serialized_end=4154
   _globals['_METHODPOLICY']._serialized_start=131
   _globals['_METHODPOLICY']._serialized_end=928
   _globals['_SERVICEPOLICY']._serialized_start=931
@@ -61,41 +61,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRYBUDGET']._serialized_start=1413
   _globals['_RETRYBUDGET']._serialized_end=1467
   _globals['_HEDGEPOLICY']._serialized_start=1469
-  _globals['_HEDGEPOLICY']._serialized_end=1546
-  _globals['_AUTHPOLICY']._serialized_start=1549
-  _globals['_AUTHPOLICY']._serialized_end=1724
-  _globals['_STEPUP']._serialized_start=1726
-  _globals['_STEPUP']._serialized_end=1793
-  _globals['_OBJECTRELATION']._serialized_start=1795
-  _globals['_OBJECTRELATION']._serialized_end=1865
-  _globals['_RATEPOLICY']._serialized_start=1867
-  _globals['_RATEPOLICY']._serialized_end=1981
-  _globals['_CONCURRENCYPOLICY']._serialized_start=1983
-  _globals['_CONCURRENCYPOLICY']._serialized_end=2032
-  _globals['_CACHEPOLICY']._serialized_start=2035
-  _globals['_CACHEPOLICY']._serialized_end=2285
-  _globals['_SLOPOLICY']._serialized_start=2287
-  _globals['_SLOPOLICY']._serialized_end=2382
-  _globals['_LIMITSPOLICY']._serialized_start=2384
-  _globals['_LIMITSPOLICY']._serialized_end=2445
-  _globals['_OUTBOUNDCALL']._serialized_start=2447
-  _globals['_OUTBOUNDCALL']._serialized_end=2492
-  _globals['_AUDITPOLICY']._serialized_start=2494
-  _globals['_AUDITPOLICY']._serialized_end=2524
-  _globals['_REPLAYPOLICY']._serialized_start=2526
-  _globals['_REPLAYPOLICY']._serialized_end=2605
-  _globals['_ROLLOUTPOLICY']._serialized_start=2607
-  _globals['_ROLLOUTPOLICY']._serialized_end=2656
-  _globals['_HTTPPOLICY']._serialized_start=2659
-  _globals['_HTTPPOLICY']._serialized_end=2829
-  _globals['_CORSPOLICY']._serialized_start=2831
-  _globals['_CORSPOLICY']._serialized_end=2925
-  _globals['_DEPRECATIONPOLICY']._serialized_start=2927
-  _globals['_DEPRECATIONPOLICY']._serialized_end=2977
-  _globals['_FIELDPOLICY']._serialized_start=2979
-  _globals['_FIELDPOLICY']._serialized_end=3074
-  _globals['_REASONPOLICY']._serialized_start=3076
-  _globals['_REASONPOLICY']._serialized_end=3155
-  _globals['_REASONCATALOGUE']._serialized_start=3157
-  _globals['_REASONCATALOGUE']._serialized_end=3190
+  _globals['_HEDGEPOLICY']._serialized_end=1579
+  _globals['_AUTHPOLICY']._serialized_start=1582
+  _globals['_AUTHPOLICY']._serialized_end=1757
+  _globals['_STEPUP']._serialized_start=1759
+  _globals['_STEPUP']._serialized_end=1826
+  _globals['_OBJECTRELATION']._serialized_start=1828
+  _globals['_OBJECTRELATION']._serialized_end=1898
+  _globals['_RATEPOLICY']._serialized_start=1900
+  _globals['_RATEPOLICY']._serialized_end=2014
+  _globals['_CONCURRENCYPOLICY']._serialized_start=2016
+  _globals['_CONCURRENCYPOLICY']._serialized_end=2065
+  _globals['_CACHEPOLICY']._serialized_start=2068
+  _globals['_CACHEPOLICY']._serialized_end=2318
+  _globals['_SLOPOLICY']._serialized_start=2320
+  _globals['_SLOPOLICY']._serialized_end=2415
+  _globals['_LIMITSPOLICY']._serialized_start=2417
+  _globals['_LIMITSPOLICY']._serialized_end=2478
+  _globals['_OUTBOUNDCALL']._serialized_start=2480
+  _globals['_OUTBOUNDCALL']._serialized_end=2525
+  _globals['_AUDITPOLICY']._serialized_start=2527
+  _globals['_AUDITPOLICY']._serialized_end=2557
+  _globals['_REPLAYPOLICY']._serialized_start=2559
+  _globals['_REPLAYPOLICY']._serialized_end=2638
+  _globals['_ROLLOUTPOLICY']._serialized_start=2640
+  _globals['_ROLLOUTPOLICY']._serialized_end=2689
+  _globals['_HTTPPOLICY']._serialized_start=2692
+  _globals['_HTTPPOLICY']._serialized_end=2862
+  _globals['_CORSPOLICY']._serialized_start=2864
+  _globals['_CORSPOLICY']._serialized_end=2958
+  _globals['_DEPRECATIONPOLICY']._serialized_start=2960
+  _globals['_DEPRECATIONPOLICY']._serialized_end=3010
+  _globals['_FIELDPOLICY']._serialized_start=3012
+  _globals['_FIELDPOLICY']._serialized_end=3107
+  _globals['_REASONPOLICY']._serialized_start=3109
+  _globals['_REASONPOLICY']._serialized_end=3188
+  _globals['_REASONCATALOGUE']._serialized_start=3190
+  _globals['_REASONCATALOGUE']._serialized_end=3223
 # @@protoc_insertion_point(module_scope)

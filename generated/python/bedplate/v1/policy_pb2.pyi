@@ -324,7 +324,8 @@ class MethodPolicy(_message.Message):
     @_builtins.property
     def hedge(self) -> Global___HedgePolicy:
         """When a caller may ask a second server before the first one answers.
-        Only with READ_ONLY or NATURAL. Default: never. Enforced by: client.
+        Only with READ_ONLY or NATURAL, of methods that stream nothing, and in the
+        place of retry. Default: never. Enforced by: client.
         """
 
     @_builtins.property
@@ -547,8 +548,10 @@ Global___RetryPolicy: _TypeAlias = RetryPolicy  # noqa: Y015
 
 @_typing.final
 class RetryBudget(_message.Message):
-    """How many retries a client may add: a bucket that each failure drains by one
-    and each success refills in part; retries stop while it is half empty.
+    """How many attempts a client may add: a bucket that each failure drains by one,
+    and each hedge that is sent while another attempt runs, and that each success
+    refills in part; while half of it is gone nothing is retried or hedged. Retries
+    and hedges have a bucket each.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -575,27 +578,40 @@ Global___RetryBudget: _TypeAlias = RetryBudget  # noqa: Y015
 
 @_typing.final
 class HedgePolicy(_message.Message):
-    """When a caller may ask a second server."""
+    """When a caller may ask a second server. The first good answer is the call's,
+    and the other attempts are cancelled. All attempts share the call's deadline.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DELAY_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
     max_attempts: _builtins.int
     """All attempts, the first one included: 2 to 5."""
     @_builtins.property
     def delay(self) -> _duration_pb2.Duration:
-        """Wait before each further attempt."""
+        """Wait without an answer before each further attempt: above 0, and best what 95
+        of 100 calls take at most.
+        """
+
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_code_pb2.Code.ValueType]:
+        """Codes with which the next attempt goes at once. Any other code is the answer
+        to the call, except of a server that had no room or time for one attempt.
+        Default: UNAVAILABLE.
+        """
 
     def __init__(
         self,
         *,
         delay: _duration_pb2.Duration | None = ...,
         max_attempts: _builtins.int = ...,
+        codes: _abc.Iterable[_code_pb2.Code.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay", b"delay", "max_attempts", b"max_attempts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "delay", b"delay", "max_attempts", b"max_attempts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,6 +124,10 @@ class _PlatformReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfo
     """A compressed body is larger than it may be, or is not what its header says."""
     PLATFORM_REASON_UPSTREAM_UNAVAILABLE: _PlatformReason.ValueType  # 44
     """The server behind the gateway does not answer, or what it answers is none of the contract's."""
+    PLATFORM_REASON_COMPRESSION_UNSUPPORTED: _PlatformReason.ValueType  # 45
+    """A message is compressed in a way that this server does not read."""
+    PLATFORM_REASON_MESSAGE_COUNT_WRONG: _PlatformReason.ValueType  # 46
+    """The call takes one message, and the request has none or several."""
 
 class PlatformReason(_PlatformReason, metaclass=_PlatformReasonEnumTypeWrapper):
     """Refusals of the platform. The order in which they are checked is that of
@@ -230,4 +234,8 @@ PLATFORM_REASON_CONTENT_ENCODING_INVALID: PlatformReason.ValueType  # 43
 """A compressed body is larger than it may be, or is not what its header says."""
 PLATFORM_REASON_UPSTREAM_UNAVAILABLE: PlatformReason.ValueType  # 44
 """The server behind the gateway does not answer, or what it answers is none of the contract's."""
+PLATFORM_REASON_COMPRESSION_UNSUPPORTED: PlatformReason.ValueType  # 45
+"""A message is compressed in a way that this server does not read."""
+PLATFORM_REASON_MESSAGE_COUNT_WRONG: PlatformReason.ValueType  # 46
+"""The call takes one message, and the request has none or several."""
 Global___PlatformReason: _TypeAlias = PlatformReason  # noqa: Y015
