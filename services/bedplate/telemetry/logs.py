@@ -50,7 +50,7 @@ class LogWriter:
         self._owned = owned
         # A deque's ends are safe from any thread without a lock.
         self._records: deque[tuple[float, Make, tuple[Any, ...]]] = deque()
-        self._lines: list[bytes] = []
+        self._pieces: list[bytes] = []  # whole lines, some in each
         self._waiting = 0
         self._lock = threading.Lock()  # of what waits, and of what was lost
         self._making = threading.Lock()  # of lines from records
@@ -108,15 +108,16 @@ class LogWriter:
         self.settle()
         with self._output:
             with self._lock:
-                lines, self._lines, self._waiting = self._lines, [], 0
-            if not lines:
+                pieces, self._pieces, self._waiting = self._pieces, [], 0
+            if not pieces:
                 return
             try:
-                self._stream.write(b"\n".join(lines) + b"\n")
+                # Not joined: that would be as much memory again, which the kernel gives page by page.
+                self._stream.writelines(pieces)
                 self._stream.flush()
             except (OSError, ValueError):
                 with self._lock:
-                    self.dropped += len(lines)
+                    self.dropped += sum(piece.count(b"\n") for piece in pieces)
 
     def close(self) -> None:
         """Write what waits and end the thread."""
@@ -145,14 +146,16 @@ class LogWriter:
                 self._add(lines)
 
     def _add(self, lines: list[bytes]) -> None:
-        size = sum(map(len, lines))
+        # In one piece: each line alone lies in a kilobyte, which is what orjson begins with, and
+        # protobuf has malloc give memory back (malloc_trim) so often that each was a new page.
+        piece = b"\n".join([*lines, b""])
         with self._lock:
-            if self._waiting + size > WAITING_MAX:
+            if self._waiting + len(piece) > WAITING_MAX:
                 self.dropped += len(lines)
                 return
-            first = not self._lines
-            self._lines += lines
-            self._waiting += size
+            first = not self._pieces
+            self._pieces.append(piece)
+            self._waiting += len(piece)
         if first:
             self._wake.set()
 
