@@ -10,6 +10,7 @@ from bedplate.pipeline.call import Call
 
 # Request headers that become metadata of the call; no other ever does.
 METADATA = (AUTHORIZATION, TRACEPARENT, REQUEST_ID, CRITICALITY, ENVIRONMENT)
+_RARE = frozenset(METADATA) - {AUTHORIZATION}
 
 # A caller's own id is sent back and logged, so it is short and plain.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -34,6 +35,8 @@ _OWN_HEADERS = frozenset(
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:
     """The metadata of the call that a request becomes."""
+    if AUTHORIZATION in headers and _RARE.isdisjoint(headers):
+        return {AUTHORIZATION: headers[AUTHORIZATION]}
     found: dict[str, str | bytes] = {}
     for name in METADATA:
         if name in headers:

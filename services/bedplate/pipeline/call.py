@@ -168,7 +168,7 @@ class Call:
             self._names = self._names()
         return self._names
 
-    def settle_peer(self, *, wanted: bool) -> str:
+    def settle_peer(self, wanted: bool) -> str:
         """The call ends, and with it the door's knowledge of who called from where: the address."""
         if not isinstance(self._peer, str):
             self._peer = self._peer() if wanted else ""

@@ -42,7 +42,7 @@ class RecordedCall(Protocol):
         """Address of the caller, while the call runs or when it was wanted."""
         ...
 
-    def settle_peer(self, *, wanted: bool) -> str:
+    def settle_peer(self, wanted: bool) -> str:
         """Find the peer out now, or never; empty: nobody knows."""
         ...
 
@@ -126,14 +126,14 @@ class Recorder:
         duration_s = call.ended - call.started
         if call.sampled and self._telemetry.spans is not None:
             self._telemetry.spans.record(call, code, reason, duration_s)
-        peer = call.settle_peer(wanted=code != "OK")
-        if cause is None:
-            call.request = None  # whoever keeps the call does not keep its messages
+        peer = call.settle_peer(code != "OK")
         # Not the call itself: what it holds would wait too, and the next one find none of its memory warm.
         who = (call.method, call.door, call.principal, call.trace_id, call.span_id, peer)
-        failed = None if cause is None else (call, cause)
-        self._log.record(self._settle, (who, code, reason, duration_s, failed))
-        if cause is not None:
+        if cause is None:
+            call.request = None  # whoever keeps the call does not keep its messages
+            self._log.record(self._settle, (who, code, reason, duration_s, None))
+        else:
+            self._log.record(self._settle, (who, code, reason, duration_s, (call, cause)))
             self._log.hurry()
 
     def fault(self, call: RecordedCall, cause: BaseException, answer: Any) -> None:
