@@ -114,7 +114,7 @@ load: $(VENV)/.dev ## Draw what a server does under more load than it can do, in
 	@$(BIN)/python -m tests.load $(ARGS)
 
 lock: $(VENV)/.dev ## Write requirements/*.txt anew from requirements/*.in
-	@for f in bootstrap generate server dev bench fuzz; do \
+	@for f in bootstrap generate server dev bench fuzz wheel image; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
