@@ -153,6 +153,7 @@ class Settings(BaseSettings):
     http_connections: int = Field(4096, ge=1)
     http_connections_per_address: int = Field(256, ge=1)  # not of trusted proxies, nor of this machine
     http_header_bytes: int = Field(32 * 1024, ge=1024, le=1024 * 1024)
+    http_protocols: bool = True  # Connect and gRPC-Web, beside HTTP and JSON
     http_compress_bytes: int = Field(1024, ge=0)  # answers from this size on are compressed; 0: none are
 
     database_pool: int = Field(0, ge=0, le=256)  # 0: 2 x cores on PostgreSQL

@@ -5,6 +5,7 @@ once or says how large the body may be, and `respond` the whole of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from google.protobuf.message import Message
@@ -47,6 +48,7 @@ class Gateway:
         *,
         pages: Mapping[str, Page] = {},
         features: Iterable[CompileFeature] = (),
+        routes: Iterable[Route] = (),
     ) -> None:
         """Prepare the routes.
 
@@ -56,11 +58,12 @@ class Gateway:
             telemetry: Where calls are recorded.
             pages: What the process answers besides, by path, such as `/healthz`.
             features: What is done beside the core; see `gateway.beside`.
+            routes: What else methods are called by; see `gateway.protocols`.
         """
         self._recorder = Recorder(telemetry, LABEL)
         self._failures = FailureMaker({}, domain="bedplate", strict=False)
         self._routes = Routes()
-        for route in _routes(methods, tuple(features)):
+        for route in chain(_routes(methods, tuple(features)), routes):
             self._routes.add(route)
         self._pages = dict(pages)
         for path in self._pages:

@@ -22,6 +22,7 @@ from bedplate.gateway.elsewhere.descriptors import (
 from bedplate.gateway.elsewhere.forget import forget
 from bedplate.gateway.elsewhere.method import methods_of
 from bedplate.gateway.elsewhere.upstream import Line, Target, Watch
+from bedplate.gateway.protocols.routes import routes as protocols
 from bedplate.pipeline.stage import Parts
 from bedplate.policy.file import check_targets, settings_layers
 from bedplate.server.lifecycle import Running
@@ -179,11 +180,13 @@ class Edge(Running):
             policy_of=policies.__getitem__,
             title=", ".join(dict.fromkeys(service.file.package for service in contracts.services)),
         )
+        first = (problems.compile, forwarded.feature(tls=tls))
         gateway = Gateway(
             methods.values(),
             telemetry,
             pages={**pages.pages(telemetry, self.wants_callers), **described},
-            features=(problems.compile, forwarded.feature(tls=tls), *features(self.settings)),
+            features=(*first, *features(settings)),
+            routes=protocols(methods.values(), settings, before=first),
         )
         return gateway, sum(is_served(method) for method in methods.values())
 

@@ -16,6 +16,7 @@ from bedplate.errors import Kind, Refusal
 from bedplate.gateway import pages, reference
 from bedplate.gateway.app import Gateway
 from bedplate.gateway.beside.order import features
+from bedplate.gateway.protocols.routes import routes as protocols
 from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
@@ -119,6 +120,7 @@ class HttpDoor:
                 **reference.pages(method.descriptor for method in methods.values()),
             },
             features=features(settings),
+            routes=protocols(methods.values(), settings),
         )
         self.ready = ready
         self.proxies = Proxies.from_settings(settings)

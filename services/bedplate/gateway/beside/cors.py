@@ -6,6 +6,8 @@ refuses a call: who may call is decided by credentials, and pages have none that
 their scripts were not given.
 """
 
+from collections.abc import Iterable
+
 from bedplate.gateway.endpoint import Endpoint, Feature, Fields
 from bedplate.gateway.exchange import HEADERS_READ, Request, Response, header_lines
 
@@ -29,13 +31,19 @@ RESPONSE_HEADERS = ", ".join(
 
 def compile(endpoint: Endpoint) -> Feature | None:
     """Tell browsers which pages may call; None where only those of the server's own origin may."""
+    return with_headers(endpoint, ())
+
+
+def with_headers(endpoint: Endpoint, names: Iterable[str]) -> Feature | None:
+    """The same, where pages may also send headers that nobody reads."""
+    listed = ", ".join((REQUEST_HEADERS, *names))
     cors = endpoint.method.policy.http.cors
     if cors is None or not cors.origins:
         return None
     everyone = "*" in cors.origins
     credentials = (("access-control-allow-credentials", "true"),) if cors.credentials else ()
     asked = (
-        ("access-control-allow-headers", REQUEST_HEADERS),
+        ("access-control-allow-headers", listed),
         ("access-control-max-age", str(int(cors.max_age_s))),
         *credentials,
     )

@@ -4,6 +4,8 @@ A body is unpacked when it is decided that its caller may call, up to the
 method's `limits.request_bytes` and no further.
 """
 
+from collections.abc import Callable
+
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import codings
 from bedplate.gateway.beside.negotiate import noted
@@ -42,9 +44,18 @@ def _unpacked(request: Request, coding: str, limit: int) -> bytes:
             f"The body's content-encoding is not one of: {known}; send it in one of them, once, or as it is.",
             accept_encoding=known,
         )
-    bound = min(limit, max(RATIO_FREE_BYTES, RATIO_MAX * len(request.body)))
+    return unpack(request.body, read, limit)
+
+
+def unpack(data: bytes, read: Callable[[bytes, int], bytes], limit: int) -> bytes:
+    """What was compressed, in at most so many bytes.
+
+    Raises:
+        Refusal: CONTENT_ENCODING_INVALID or MESSAGE_TOO_LARGE.
+    """
+    bound = min(limit, max(RATIO_FREE_BYTES, RATIO_MAX * len(data)))
     try:
-        return read(request.body, bound)
+        return read(data, bound)
     except codings.NotCoded as error:
         raise _invalid(f"The body {error}; compress it once, whole, as content-encoding says.") from None
     except codings.TooLong:

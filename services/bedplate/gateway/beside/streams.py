@@ -46,15 +46,42 @@ HEARTBEAT_S = 15.0
 # Request and response fields that tell where a stream goes on.
 RESUME = "resume_token"
 
-_NOTE = "streams.form"
+# Under this note of a request is the form in which its responses are written.
+FORM = "streams.form"
 
 
-class _Lines:
+class Form:
+    """How a stream of responses is written.
+
+    Attributes:
+        content_type: What it is.
+        headers: Further headers.
+        begin: What it begins with.
+        beat: What says nothing between two responses; empty: there is no such thing.
+    """
+
+    content_type = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    begin = b""
+    beat = b""
+
+    def result(self, body: bytes, message: Message) -> bytes:
+        """A response."""
+        raise NotImplementedError
+
+    def end(self, count: int) -> bytes:
+        """The end, after so many responses."""
+        raise NotImplementedError
+
+    def error(self, failure: Failure, trace_id: str) -> bytes | None:
+        """The end of a call that failed; None: the connection breaks off."""
+        raise NotImplementedError
+
+
+class _Lines(Form):
     """JSON lines, each an object with one key that tells what it is."""
 
     content_type = "application/x-ndjson"
-    begin = b""
-    beat = b""
 
     def result(self, body: bytes, message: Message) -> bytes:
         return b'{"result":%b}\n' % _compact(body)
@@ -83,11 +110,10 @@ class _LenientLines(_Lines):
         return orjson.dumps({"error": told}) + b"\n"
 
 
-class _Events:
+class _Events(Form):
     """Server-sent events (WHATWG HTML, 9.2)."""
 
     content_type = "text/event-stream"
-    begin = b""
     beat = b":\n\n"
 
     def __init__(self, *, resumes: bool) -> None:
@@ -108,12 +134,11 @@ class _Events:
         return b"event: error\ndata: %b\n\n" % document
 
 
-class _List:
+class _List(Form):
     """One JSON list."""
 
     content_type = "application/json"
     begin = b"["
-    beat = b""
 
     def __init__(self) -> None:
         self._between = b"\n"
@@ -129,12 +154,10 @@ class _List:
         return None
 
 
-class _Raw:
+class _Raw(Form):
     """The bytes of google.api.HttpBody, one after the other."""
 
     content_type = DATA
-    begin = b""
-    beat = b""
 
     def result(self, body: bytes, message: Message) -> bytes:
         return body
@@ -144,9 +167,6 @@ class _Raw:
 
     def error(self, failure: Failure, trace_id: str) -> bytes | None:
         return None
-
-
-_Form = _Lines | _Events | _List | _Raw
 
 
 def compile(endpoint: Endpoint) -> Feature | None:
@@ -163,7 +183,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
     def choose(request: Request) -> None:
         alt = _alt(request.query, alts)
         accept = request.headers.get("accept", "") if alt is None else alt
-        request.notes[_NOTE] = _Raw() if raw else _choose(accept, goes_on, lenient)
+        request.notes[FORM] = _Raw() if raw else _choose(accept, goes_on, lenient)
 
     def resume(request: Request, message: Any) -> None:
         token = request.headers.get("last-event-id")
@@ -176,7 +196,7 @@ def compile(endpoint: Endpoint) -> Feature | None:
         setattr(message, RESUME, token.encode("latin-1").decode(errors="replace"))
 
     async def deliver(request: Request, call: Call, sink: Sink) -> None:
-        await _Delivery(endpoint, request, call, sink).run()
+        await Delivery(endpoint, request, call, sink).run()
 
     return Feature("streams", body=choose, fill=resume, deliver=deliver)
 
@@ -199,7 +219,7 @@ def _alt(query: str, names: set[str]) -> str | None:
     return _ALTS.get(asked.partition(";")[0])
 
 
-def _choose(accept: str, resumes: bool, lenient: bool) -> _Form:
+def _choose(accept: str, resumes: bool, lenient: bool) -> Form:
     """The form that the caller likes best; of those that it likes alike the one that it names first.
 
     Raises:
@@ -242,7 +262,7 @@ def _compact(body: bytes) -> bytes:
     return orjson.dumps(orjson.loads(body)) if b"\n" in body else body
 
 
-class _Delivery:
+class Delivery:
     """One call whose responses are written as they come."""
 
     def __init__(self, endpoint: Endpoint, request: Request, call: Call, sink: Sink) -> None:
@@ -279,8 +299,8 @@ class _Delivery:
             self._timer.cancel()
 
     @property
-    def _form(self) -> _Form:
-        form: _Form = self._request.notes[_NOTE]
+    def _form(self) -> Form:
+        form: Form = self._request.notes[FORM]
         return form
 
     async def _write(self, message: Message) -> None:
@@ -309,6 +329,7 @@ class _Delivery:
                 ("content-type", content_type),
                 ("cache-control", "no-store"),
                 ("x-accel-buffering", "no"),
+                *form.headers,
             ]
         )
         response = Response(200, fields + call_lines(self._call), form.begin)
@@ -320,7 +341,7 @@ class _Delivery:
 
     def _beat(self) -> None:
         """Nothing was sent for a time: tell the caller that its call was taken, and lives."""
-        if not self._sink.started and _NOTE in self._request.notes:
+        if not self._sink.started and FORM in self._request.notes:
             self._start()
         elif self._sink.started:
             self._sink.send(self._form.beat)

@@ -1,0 +1,129 @@
+"""Messages with flags and length before them, as gRPC has them: of Connect's streams and of gRPC-Web."""
+
+import binascii
+import re
+import struct
+
+from bedplate.errors import Kind, Refusal
+from bedplate.gateway.beside import codings
+from bedplate.gateway.beside.inflate import unpack
+from bedplate.gateway.exchange import Request
+from bedplate.gateway.protocols.dialect import Dialect
+
+COMPRESSED = 0x01
+END = 0x02  # of a stream of Connect's: what is in it ends the call
+TRAILERS = 0x80  # the same of gRPC-Web
+
+_HEAD = struct.Struct(">BI")
+# Base64 in pieces, each with its padding: callers may encode message by message.
+_PIECES = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+
+
+def frame(flags: int, data: bytes) -> bytes:
+    """A message, or an end, as it is sent."""
+    return _HEAD.pack(flags, len(data)) + data
+
+
+def coded(data: bytes, coding: codings.Coding | None, at_least: int) -> bytes:
+    """A response message as it is sent, compressed where it has so many bytes."""
+    if coding is None or len(data) < at_least:
+        return frame(0, data)
+    return frame(COMPRESSED, coding.write(data))
+
+
+def message(request: Request, dialect: Dialect, limit: int) -> bytes:
+    """The one message of a request.
+
+    Args:
+        request: Its body is read.
+        dialect: How it is written.
+        limit: How many bytes the message may have, unpacked.
+
+    Raises:
+        Refusal: MALFORMED_REQUEST, MESSAGE_COUNT_WRONG, COMPRESSION_UNSUPPORTED,
+            CONTENT_ENCODING_INVALID or MESSAGE_TOO_LARGE.
+    """
+    if not dialect.enveloped:
+        return unpacked(request.body, request.headers.get("content-encoding", ""), limit)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise _unsupported(f"The messages are compressed one by one; say how in {dialect.encoding_header}.")
+    body = _from_text(request.body) if dialect.text else request.body
+    if not body:
+        raise _count("The request has no message; send one, with its flags and its length before it.")
+    if len(body) < _HEAD.size:
+        raise _malformed("The message is cut off within its flags and its length; send all of it.")
+    flags, size = _HEAD.unpack_from(body)
+    data, rest = body[_HEAD.size : _HEAD.size + size], body[_HEAD.size + size :]
+    if len(data) < size:
+        raise _malformed(f"The message has {len(data)} of the {size} bytes that it says; send all of it.")
+    if flags & ~COMPRESSED:
+        raise _malformed(f"The message has the flags {flags}; send 0, or 1 for one that is compressed.")
+    if rest:
+        raise _count("The call takes one message, and more follows it; send one.")
+    if not flags:
+        return data
+    coding = request.headers.get(dialect.encoding_header, "")
+    if coding in ("", "identity"):
+        raise _malformed(f"The message is marked as compressed; name how in {dialect.encoding_header}.")
+    return unpacked(data, coding, limit)
+
+
+def unpacked(data: bytes, coding: str, limit: int) -> bytes:
+    """A message as it was before it was compressed; at most so many bytes.
+
+    Raises:
+        Refusal: COMPRESSION_UNSUPPORTED, CONTENT_ENCODING_INVALID or MESSAGE_TOO_LARGE.
+    """
+    if coding.lower() in ("", "identity") or not data:
+        return data
+    read = codings.READS.get(coding.lower())
+    if read is None:
+        raise _unsupported("The message is compressed in a way that is not known here.")
+    return unpack(data, read, limit)
+
+
+def check(request: Request, dialect: Dialect) -> None:
+    """Refuse a compression that there is not, also where no message has it.
+
+    Raises:
+        Refusal: COMPRESSION_UNSUPPORTED.
+    """
+    coding = request.headers.get(dialect.encoding_header, "").lower()
+    if coding not in ("", "identity") and coding not in codings.READS:
+        raise _unsupported(f"{dialect.encoding_header} names a compression that is not known here.")
+
+
+def coding_for(request: Request, dialect: Dialect) -> codings.Coding | None:
+    """How the caller takes responses: the best of what it reads; None: as they are."""
+    accept = request.headers.get(dialect.accept_header)
+    if not accept:
+        return None
+    names = {name.strip(" \t").lower() for name in accept.split(",")}
+    return next((coding for name, coding in codings.WRITES.items() if name in names), None)
+
+
+def _from_text(body: bytes) -> bytes:
+    if b"\r" in body or b"\n" in body:
+        body = body.translate(None, b"\r\n")
+    pieces = _PIECES.findall(body)
+    if sum(map(len, pieces)) == len(body):
+        try:
+            return b"".join([binascii.a2b_base64(piece, strict_mode=True) for piece in pieces])
+        except binascii.Error:
+            pass
+    raise _malformed("The body is no base64, which grpc-web-text is; send it so, with its padding.")
+
+
+def _unsupported(sentence: str) -> Refusal:
+    known = ", ".join(name for name in codings.READS if not name.startswith("x-"))
+    return Refusal(
+        Kind.UNSUPPORTED, "COMPRESSION_UNSUPPORTED", f"{sentence} Known are: {known}.", accept_encoding=known
+    )
+
+
+def _count(sentence: str) -> Refusal:
+    return Refusal(Kind.UNSUPPORTED, "MESSAGE_COUNT_WRONG", sentence)
+
+
+def _malformed(sentence: str) -> Refusal:
+    return Refusal(Kind.INVALID, "MALFORMED_REQUEST", sentence)
