@@ -27,6 +27,9 @@ COMMAND_VARIABLES = {
     "BEDPLATE_KEY": "key that `bedplate call` and `bedplate rates` send",
     "BEDPLATE_TARGET": "gRPC address that they call",
     "BEDPLATE_CA": "certificate authority, PEM, that they trust; set: they call over TLS",
+    "BEDPLATE_CERTIFICATE": "certificate, PEM, that they show",
+    "BEDPLATE_CERTIFICATE_KEY": "its private key, PEM",
+    "BEDPLATE_SERVER_NAME": "what the server's certificate must say; left out: the target's host",
 }
 # Kubernetes puts such variables into every pod when a service is called bedplate.
 _KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")

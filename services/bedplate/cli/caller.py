@@ -1,6 +1,7 @@
 """Whom a command calls, and with which key."""
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
     from bedplate.client.channel import Channel
+    from bedplate.client.tls import Tls
     from bedplate.settings import Settings
 
 DEV_KEY_FILE = "dev-key"
+
+# Of servers that want a certificate of their callers, and of those that are not called by their name.
+CERTIFICATE, CERTIFICATE_KEY = "BEDPLATE_CERTIFICATE", "BEDPLATE_CERTIFICATE_KEY"
+SERVER_NAME = "BEDPLATE_SERVER_NAME"
 
 Target = Annotated[
     str,
@@ -58,18 +64,33 @@ class Caller:
         """A channel for calls of these services.
 
         Raises:
-            Stop: The target cannot be used, or the key would travel in the clear.
+            Stop: The target cannot be used, a TLS file is missing or broken, or the key would travel in
+                the clear.
         """
         from bedplate.client.channel import connect
-        from bedplate.client.tls import Tls
 
         try:
-            return connect(self.target, *services, key=self.key, tls=Tls(ca=self.ca) if self.ca else None)
+            return connect(self.target, *services, key=self.key, tls=self._tls())
         except ValueError as error:
             lines = [f"{self.target} cannot be called: {error}."]
             if self.ca is None and "unencrypted" in str(error):
                 lines = [f"The key would travel unencrypted to {self.target}.", "Give --ca to call over TLS."]
             raise Stop(Exit.USAGE, *lines) from error
+
+    def _tls(self) -> "Tls | None":
+        from bedplate.client.tls import Tls
+
+        found = {name: os.environ.get(name, "") for name in (CERTIFICATE, CERTIFICATE_KEY, SERVER_NAME)}
+        if self.ca is None:
+            for name in filter(found.get, found):
+                raise Stop(Exit.USAGE, f"{name} is set, and nothing that turns TLS on.", "Give --ca, too.")
+            return None
+        if bool(found[CERTIFICATE]) is not bool(found[CERTIFICATE_KEY]):
+            raise Stop(Exit.USAGE, f"{CERTIFICATE} and {CERTIFICATE_KEY} go together: set both or neither.")
+        if not found[CERTIFICATE]:
+            return Tls(self.ca, server_name=found[SERVER_NAME])
+        own, key = Path(found[CERTIFICATE]), Path(found[CERTIFICATE_KEY])
+        return Tls(self.ca, own, key, server_name=found[SERVER_NAME])
 
 
 def find_caller(target: str, key: str, ca: Path | None) -> Caller:
