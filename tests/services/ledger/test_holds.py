@@ -398,6 +398,7 @@ async def test_refusals_of_a_hold_name_its_fields(caller, hold, kind, reason, fi
     error = await refused(caller.ledger.create_hold(ledger_id="main", hold=hold), kind, reason, field)
 
     assert error.facts.get("field", field) == field
+    assert "transactions[" not in str(error)
 
 
 async def test_refusals_of_a_capture_name_the_fields_of_its_request(caller):

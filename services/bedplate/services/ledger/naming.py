@@ -25,11 +25,13 @@ def renamed(refusal: Refusal, names: Mapping[str, str]) -> Refusal:
         name, rest = found.groups()
         return names.get(name + rest) or names.get(name, name + rest)
 
+    # A sentence of INVALID_REQUEST begins with the path; of others no beginning is one.
+    path, colon, rest = refusal.sentence.partition(": ")
     facts = {name: rename(value) if name == "field" else value for name, value in refusal.facts.items()}
     return Refusal(
         refusal.kind,
         refusal.reason,
-        refusal.sentence,
+        rename(path) + colon + rest,
         violations=[Violation(rename(each.field), each.sentence, each.rule) for each in refusal.violations],
         retry_after_s=refusal.retry_after_s,
         **facts,
