@@ -77,8 +77,8 @@ def test_the_same_contracts_give_the_same_bytes(acme, command, monkeypatch):
         ("int32 page_size", "int33 page_size", "int33 page_size", '"int33" is not defined'),
         ('      auth: {all_scopes: "greeter.write"}\n', "", "rpc CreateNote", "has no auth policy"),
         (
-            "IDEMPOTENCY_NATURAL",
-            "IDEMPOTENCY_NATURAL hedge: {max_attempts: 2 delay: {nanos: 50000000}}",
+            "string text = 2;",
+            "string text = 2 [(bedplate.v1.field) = {searchable: true}];",
             "rpc CreateNote",
             "does not enforce",
         ),

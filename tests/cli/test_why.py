@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from bedplate.policy import enforced
+
 
 def policy(command, method):
     code, out, err = command("why", method, "--json")
@@ -36,7 +38,8 @@ def test_an_unknown_method_gets_a_suggestion(command):
     assert "Did you mean ledger.GetBalance" in err
 
 
-def test_each_value_says_where_it_came_from_and_who_keeps_it(command):
+def test_each_value_says_where_it_came_from_and_who_keeps_it(command, monkeypatch):
+    monkeypatch.delitem(enforced.ENFORCED, "hedge")
     lines = {line["option"]: line for line in policy(command, "ledger.PostTransactions")["policy"]}
 
     def told(option):
@@ -59,7 +62,8 @@ def test_every_option_of_the_contract_is_told_of(command):
     assert told == {field.name for field in policy_pb2.MethodPolicy.DESCRIPTOR.fields}
 
 
-def test_the_table_names_routes_owner_and_what_nobody_keeps(command):
+def test_the_table_names_routes_owner_and_what_nobody_keeps(command, monkeypatch):
+    monkeypatch.delitem(enforced.ENFORCED, "hedge")
     code, out, _ = command("why", "ListEntries")
 
     assert code == 0

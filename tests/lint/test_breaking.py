@@ -49,6 +49,18 @@ HARMLESS = {
 +  {READ} retry: {{max_attempts: 4 codes: [UNAVAILABLE, RESOURCE_EXHAUSTED]}}}};
  }}
 """,
+    "more_is_hedged_and_earlier": f"""\
+ rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {{
+-  {READ} hedge: {{delay: {{nanos: 50000000}} max_attempts: 2}}}};
++  {READ} hedge: {{delay: {{nanos: 20000000}} max_attempts: 3 codes: [UNAVAILABLE, ABORTED]}}}};
+ }}
+""",
+    "a_hedge_takes_the_place_of_a_retry": f"""\
+ rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {{
+-  {READ} retry: {{max_attempts: 3}}}};
++  {READ} hedge: {{delay: {{nanos: 50000000}} max_attempts: 3}}}};
+ }}
+""",
     "a_method_becomes_idempotent": """\
  rpc PlaceOrder(PlaceOrderRequest) returns (PlaceOrderResponse) {
 -  option (bedplate.v1.policy) = {idempotency: IDEMPOTENCY_NONE};
@@ -130,7 +142,41 @@ HARMLESS = {
  }}
 """,
 }
-DIFFS = {code.lower(): sections()[code].example for code in SEEDED} | HARMLESS
+# Changes with more than one finding, and which those are.
+SEVERAL = {
+    "a_hedge_goes": (
+        f"""\
+ rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {{
+-  {READ} hedge: {{delay: {{nanos: 50000000}} max_attempts: 3}}}};
++  {READ}}};
+ }}
+""",
+        {"BB310", "BB405"},
+    ),
+    "a_hedge_comes_later": (
+        f"""\
+ rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {{
+-  {READ} hedge: {{delay: {{nanos: 50000000}} max_attempts: 3}}}};
++  {READ} hedge: {{delay: {{nanos: 90000000}} max_attempts: 3}}}};
+ }}
+""",
+        {"BB405"},
+    ),
+    "a_hedge_takes_the_place_of_a_retry_and_of_one_of_its_codes": (
+        f"""\
+ rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {{
+-  {READ} retry: {{max_attempts: 3 codes: [UNAVAILABLE, ABORTED]}}}};
++  {READ} hedge: {{delay: {{nanos: 50000000}} max_attempts: 3}}}};
+ }}
+""",
+        {"BB310"},
+    ),
+}
+DIFFS = (
+    {code.lower(): sections()[code].example for code in SEEDED}
+    | HARMLESS
+    | {name: diff for name, (diff, _) in SEVERAL.items()}
+)
 
 
 def change(name: str) -> tuple[Example, Example]:
@@ -167,6 +213,11 @@ def test_a_harmless_change_breaks_nothing(name, states):
 
     assert old.text != new.text
     assert [(finding.code, finding.sentence) for finding in findings] == []
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_all_that_a_change_breaks_is_found(name, states):
+    assert {finding.code for finding in compare(*(state[name] for state in states))} == SEVERAL[name][1]
 
 
 def test_what_did_not_change_breaks_nothing(states):

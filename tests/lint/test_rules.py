@@ -157,3 +157,23 @@ rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {
 """
 
     assert found(tmp_path, fragment) == ["BP105"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes"),
+    [
+        ("hedge: {delay: {seconds: 1} max_attempts: 3}", ["BP115"]),
+        ("hedge: {delay: {nanos: 900000000} max_attempts: 3}", []),
+        ("hedge: {delay: {nanos: 1000000} max_attempts: 3 codes: [UNAVAILABLE, NOT_FOUND]}", ["BP114"]),
+        ("hedge: {delay: {nanos: 1000000} max_attempts: 3} retry: {max_attempts: 2}", ["BP105"]),
+        ("hedge: {max_attempts: 3}", ["BP105"]),
+    ],
+)
+def test_a_hedge_is_held_to_the_rules_of_retries(policy, codes, tmp_path):
+    fragment = f"""\
+rpc GetPrice(GetPriceRequest) returns (GetPriceResponse) {{
+  option (bedplate.v1.policy) = {{idempotency: IDEMPOTENCY_READ_ONLY {policy}}};
+}}
+"""
+
+    assert found(tmp_path, fragment) == codes

@@ -1,17 +1,20 @@
 """Contracts that cannot be kept stop start-up, with a text that says what to write."""
 
+import re
 from itertools import count
 
 import pytest
 
 from bedplate.contract.policy import MethodPolicy, PolicyError
+from bedplate.contract.promises import Hedge
+from bedplate.policy import enforced
 from bedplate.policy.enforced import check_method
 from tests.protos import add_file, field
 
 _number = count(1)
 
 
-def check(policy: str, *, service: str = "", fields: str = "") -> MethodPolicy:
+def check(policy: str, *, service: str = "", fields: str = "", kind: str = "") -> MethodPolicy:
     """The policy of a method `Do` with these options, as a process checks it when it starts."""
     package = f"tests.contract{next(_number)}.v1"
     file = add_file(
@@ -20,12 +23,14 @@ def check(policy: str, *, service: str = "", fields: str = "") -> MethodPolicy:
         f'message_type {{ name: "Message" {fields} }}\n'
         f'service {{ name: "TestService" options {{ [bedplate.v1.service] {{ {service} }} }}\n'
         f'  method {{ name: "Do" input_type: ".{package}.Message" output_type: ".{package}.Message"\n'
-        f"    options {{ [bedplate.v1.policy] {{ {policy} }} }} }} }}"
+        f"    {kind} options {{ [bedplate.v1.policy] {{ {policy} }} }} }} }}"
     )
     return check_method(file.services_by_name["TestService"].methods_by_name["Do"])
 
 
 READ = 'auth { all_scopes: "x.read" }'
+READS = "idempotency: IDEMPOTENCY_READ_ONLY"
+HEDGED = "hedge { max_attempts: 3 delay { nanos: 50000000 } codes: UNAVAILABLE codes: ABORTED }"
 
 
 def test_a_method_without_an_auth_policy_is_refused_with_what_to_write() -> None:
@@ -58,17 +63,61 @@ def test_the_services_default_counts_where_the_method_is_silent() -> None:
 @pytest.mark.parametrize(
     ("option", "path"),
     [
-        ("idempotency: IDEMPOTENCY_READ_ONLY hedge { max_attempts: 2 }", "hedge"),
+        ("idempotency: IDEMPOTENCY_READ_ONLY hedge { max_attempts: 2 delay { seconds: 1 } }", "hedge"),
     ],
 )
 @pytest.mark.parametrize("where", ["method", "service"])
-def test_an_option_that_is_not_enforced_is_refused_by_name(option: str, path: str, where: str) -> None:
+def test_an_option_that_is_not_enforced_is_refused_by_name(
+    option: str, path: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(enforced.ENFORCED, path)
     own, defaults = (option, "") if where == "method" else ("", f"defaults {{ {option} }}")
 
     with pytest.raises(PolicyError) as error:
         check(f"{READ} {own}", service=defaults)
 
     assert f"TestService/Do sets the option {path}, which bedplate 0.1.0 does not" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            "hedge { max_attempts: 2 delay { seconds: 1 } }",
+            "only a READ_ONLY or NATURAL method can be hedged",
+        ),
+        (f"{READS} hedge {{ max_attempts: 1 delay {{ seconds: 1 }} }}", "hedge.max_attempts must be 2 to 5"),
+        (f"{READS} hedge {{ max_attempts: 6 delay {{ seconds: 1 }} }}", "hedge.max_attempts must be 2 to 5"),
+        (f"{READS} hedge {{ max_attempts: 2 }}", "hedge.delay must be above 0"),
+        (f"{READS} {HEDGED} retry {{ max_attempts: 2 }}", "retry and hedge exclude each other"),
+    ],
+)
+def test_a_hedge_that_could_do_harm_is_refused(options: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=re.escape(said)):
+        check(f"{READ} {options}")
+
+
+def test_the_methods_own_hedge_goes_before_its_services_retry_and_the_other_way_round() -> None:
+    hedged = check(f"{READ} {READS} {HEDGED}", service="defaults { retry { max_attempts: 2 } }")
+    retried = check(f"{READ} {READS} retry {{ max_attempts: 2 }}", service=f"defaults {{ {HEDGED} }}")
+
+    assert hedged.retry is None
+    assert hedged.hedge == Hedge(0.05, 3, ("UNAVAILABLE", "ABORTED"))
+    assert retried.hedge is None
+    assert retried.retry is not None
+
+
+def test_a_services_hedge_is_for_those_of_its_methods_that_bear_it() -> None:
+    writes = check(f"{READ} idempotency: IDEMPOTENCY_REQUEST_ID", service=f"defaults {{ {HEDGED} }}")
+
+    assert writes.hedge is None
+
+
+@pytest.mark.parametrize("kind", ["client_streaming: true", "server_streaming: true"])
+def test_a_method_that_streams_is_not_hedged(kind: str) -> None:
+    assert check(f"{READ} {READS}", service=f"defaults {{ {HEDGED} }}", kind=kind).hedge is None
+    with pytest.raises(PolicyError, match="one request and one response can be hedged"):
+        check(f"{READ} {READS} {HEDGED}", kind=kind)
 
 
 def test_a_field_option_that_is_not_enforced_is_refused_wherever_the_field_is() -> None:

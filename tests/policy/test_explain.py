@@ -81,7 +81,20 @@ def test_a_retry_that_idempotency_forbids_is_shown_as_not_in_force():
     assert "retry.codes" not in found
 
 
-def test_options_that_nobody_keeps_are_shown_as_such():
+def test_a_hedge_of_the_methods_own_is_in_force_and_its_services_retry_is_not():
+    found = lines("Wish")
+
+    assert told(found, ["hedge.max_attempts", "hedge.delay", "hedge.codes"]) == [
+        ("2", "method", True),
+        ("0.05 s", "method", True),
+        ("UNAVAILABLE", "default", True),
+    ]
+    assert found["retry.max_attempts"].note == "not in force: the method is hedged"
+    assert "retry.codes" not in found
+
+
+def test_options_that_nobody_keeps_are_shown_as_such(monkeypatch):
+    monkeypatch.delitem(ENFORCED, "hedge")
     found = lines("Wish")
 
     assert told(found, ["idempotency", "hedge.max_attempts", "hedge.delay"]) == [

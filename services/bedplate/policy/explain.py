@@ -8,7 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from bedplate.contract.policy import MethodPolicy
+from bedplate.contract.policy import Idempotency, MethodPolicy
 from bedplate.policy.enforced import ENFORCED, not_enforced
 from bedplate.policy.layers import Layer, in_force
 from bedplate.policy.tighten import change
@@ -113,6 +113,8 @@ def _defaults(policy: MethodPolicy) -> dict[str, str]:
             "retry.backoff_multiplier": f"{policy.retry.backoff_multiplier:g}",
             "retry.codes": ", ".join(policy.retry.codes),
         }
+    if policy.hedge is not None:
+        found["hedge.codes"] = ", ".join(policy.hedge.codes)
     return found
 
 
@@ -120,12 +122,23 @@ def _set_line(policy: MethodPolicy, missing: set[str], path: str, text: str) -> 
     group = path.partition(".")[0]
     kept = not any(path == one or path.startswith(f"{one}.") for one in missing)
     note = ""
-    if group == "retry" and policy.retry is None:
-        note = "not in force: the method's idempotency forbids a second attempt"
+    if group in ("retry", "hedge") and getattr(policy, group) is None:
+        note = f"not in force: {_why_not(policy, group)}"
     source = policy.sources.get(path) or policy.sources[group]
     return Line(
         path, text, source, keeper(path) if kept else "", enforced=kept, note=note, change=change(path)
     )
+
+
+def _why_not(policy: MethodPolicy, group: str) -> str:
+    """Why a retry or a hedge that is set does not hold."""
+    if group == "retry" and policy.hedge is not None:
+        return "the method is hedged"
+    if group == "hedge" and policy.retry is not None:
+        return "the method is retried"
+    if group == "hedge" and policy.idempotency in (Idempotency.READ_ONLY, Idempotency.NATURAL):
+        return "the method streams"
+    return "the method's idempotency forbids a second attempt"
 
 
 def _values(options: Message, prefix: str) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,13 @@ Codec = Callable[[Any], Any]
 
 
 class LocalChannel(grpc.aio.Channel):
-    """A channel to methods of this process; plain stubs and typed clients work on it."""
+    """A channel to methods of this process; plain stubs and typed clients work on it.
+
+    Attributes:
+        in_process: Tells clients that there is no second server to ask.
+    """
+
+    in_process = True
 
     def __init__(self, methods: Mapping[str, Method], *, unknown: Refuses | None = None) -> None:
         """Make a channel; best in the event loop in which the methods run.

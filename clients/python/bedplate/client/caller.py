@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.client import ids
 from bedplate.client.channel import Channel
-from bedplate.client.ending import Ending
+from bedplate.client.ending import Ending, answer
 from bedplate.client.errors import (
     GONE_SENTENCE,
     CallError,
@@ -27,6 +27,7 @@ from bedplate.client.errors import (
     Unavailable,
     from_rpc_error,
 )
+from bedplate.client.race import race
 from bedplate.client.throttle import Throttle
 from bedplate.contract import scope
 from bedplate.contract.policy import MethodPolicy, resolve
@@ -55,6 +56,7 @@ class Rpc:
     Attributes:
         name: Its name in the service.
         policy: Its policy.
+        path: As gRPC calls it.
         request_class: Class of its request messages.
         streams_requests: Whether requests are a stream.
         streams_responses: Whether responses are a stream.
@@ -64,6 +66,7 @@ class Rpc:
     def __init__(self, channel: Channel, method: MethodDescriptor) -> None:
         self.name = method.name
         self.policy: MethodPolicy = resolve(method)
+        self.path = f"/{self.policy.method}"
         self.request_class: type[Message] = GetMessageClass(method.input_type)
         self.response_class: type[Message] = GetMessageClass(method.output_type)
         self.streams_requests: bool = method.client_streaming
@@ -74,7 +77,7 @@ class Rpc:
         kinds = {False: "unary", True: "stream"}
         make = getattr(channel, f"{kinds[self.streams_requests]}_{kinds[self.streams_responses]}")
         self.start: Callable[..., Any] = make(
-            f"/{self.policy.method}",
+            self.path,
             self.request_class.SerializeToString,
             self.response_class.FromString,
             _registered_method=True,
@@ -142,6 +145,7 @@ class Caller:
 
     def __init__(self, channel: Channel, service: ServiceDescriptor) -> None:
         channel.know(service)
+        self._channel = channel
         self.rpcs = {method.name: Rpc(channel, method) for method in service.methods}
 
     async def unary(self, rpc: Rpc, request: Message, timeout_s: float | None) -> Any:
@@ -151,8 +155,17 @@ class Caller:
             CallError: The call did not succeed.
         """
         request = ids.filled(request, rpc.policy) if rpc.fills_ids else request
+        hedge, channel = rpc.policy.hedge, self._channel
+        if hedge is None or channel.in_process:
+            return await _Rounds(rpc, timeout_s, request).run(
+                lambda left_s: answer(rpc.start(request, timeout=left_s))
+            )
+
+        def start(left_s: float | None, metadata: Any) -> Any:
+            return rpc.start(request, timeout=left_s, metadata=metadata)
+
         return await _Rounds(rpc, timeout_s, request).run(
-            lambda left_s: _answer(rpc.start(request, timeout=left_s))
+            lambda left_s: race(start, hedge, channel, channel.timeout_s(rpc.path, left_s))
         )
 
     async def collect(self, rpc: Rpc, requests: Requests, timeout_s: float | None) -> Any:
@@ -161,7 +174,7 @@ class Caller:
         call = rpc.start(source, timeout=timeout_s)
         ending = Ending(call)
         try:
-            return await _answer(call)
+            return await answer(call)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(await ending.of(error)) from error
         except Unavailable:
@@ -211,7 +224,7 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
             if self._responses is None:
                 response: R = await self._first()
             else:
-                response = await _answer(self._responses.__anext__(), self._given_up)
+                response = await answer(self._responses.__anext__(), self._given_up)
             return response
         except StopAsyncIteration:
             self._ended = True
@@ -237,7 +250,7 @@ class AsyncStream(AsyncIterator[R], Generic[R]):
             if isinstance(self._sent, _Source):
                 self._ending = Ending(self._call)
             self._responses = aiter(self._call)
-            return await _answer(self._responses.__anext__(), self._given_up)
+            return await answer(self._responses.__anext__(), self._given_up)
 
         if isinstance(self._sent, _Source):
             return await attempt(self._timeout_s)
@@ -281,9 +294,9 @@ class _Rounds:
             if throttle.refuses():
                 raise self._held_back(throttle.wait_s)
             try:
-                answer = await attempt(asked_s)
+                said = await attempt(asked_s)
                 throttle.taken()
-                return answer
+                return said
             except grpc.aio.AioRpcError as error:
                 failure = from_rpc_error(error)
                 failure.request = self._request
@@ -321,11 +334,11 @@ class _Rounds:
     def _wait_s(self, error: grpc.aio.AioRpcError, failure: CallError) -> float | None:
         """How long to wait before another round; None: there is none."""
         refused = failure.reason in _REFUSED and failure.domain == "bedplate"
-        retry = self._rpc.policy.retry
+        again = self._rpc.policy.retry or self._rpc.policy.hedge
         # A server that stops ends calls with CANCELLED, which core does not take
         # for UNAVAILABLE.
         gone = (
-            error.code() is grpc.StatusCode.CANCELLED and retry is not None and "UNAVAILABLE" in retry.codes
+            error.code() is grpc.StatusCode.CANCELLED and again is not None and "UNAVAILABLE" in again.codes
         )
         if not refused and not gone:
             return None
@@ -367,17 +380,3 @@ async def _in_thread(items: Iterable[Message]) -> AsyncIterator[Message]:
     iterator, end = iter(items), object()
     while (item := await asyncio.to_thread(next, iterator, end)) is not end:
         yield item  # type: ignore[misc]
-
-
-async def _answer(waiting: Awaitable[Any], given_up: Callable[[], CallError] | None = None) -> Any:
-    """What a call answers; tells a call that was given up from a task that was cancelled.
-
-    grpcio raises CancelledError for both.
-    """
-    try:
-        return await waiting
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise (given_up() if given_up else Unavailable(GONE_SENTENCE)) from None

@@ -15,13 +15,14 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from bedplate.client import fork
 from bedplate.client.deadline import timeout_s
+from bedplate.client.hedge import Budget
 from bedplate.client.target import is_loopback, normalised
 from bedplate.client.tls import Reloading, Tls
 from bedplate.contract import scope
 from bedplate.contract.fingerprint import fingerprint
 from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, SCHEMA, TRACEPARENT
 from bedplate.contract.policy import RESPONSE_BYTES, MethodPolicy, resolve
-from bedplate.contract.service_config import service_config
+from bedplate.contract.service_config import RETRY_TOKENS_MAX, retry_budget, service_config
 
 # A connection that went dead is found after these, while calls run. Servers
 # take a ping every 10 s.
@@ -158,6 +159,9 @@ class Channel(grpc.aio.Channel):
 
     It belongs to the process and the event loop of its first call: gRPC breaks
     without a word in another one, so that is refused.
+
+    Attributes:
+        budget: How many attempts its hedged calls may add.
     """
 
     def __init__(
@@ -183,6 +187,7 @@ class Channel(grpc.aio.Channel):
         self._vouch = vouch
         self._environment: Metadata = ((ENVIRONMENT, environment),) if environment else ()
         self._policies: dict[str, MethodPolicy] = {}
+        self.budget = Budget(RETRY_TOKENS_MAX, 1.0)
         self._labels: dict[str, Metadata] = {}
         self._inner: grpc.aio.Channel | None = None
         self._loop = loop
@@ -193,7 +198,12 @@ class Channel(grpc.aio.Channel):
             self.know(service)
 
     def know(self, service: ServiceDescriptor) -> None:
-        """Take the deadlines of a service's methods from its policies."""
+        """Take the deadlines of a service's methods from its policies, and its budget.
+
+        Raises:
+            PolicyError: A policy contradicts itself or leaves its bounds.
+        """
+        self.budget.tighten(*retry_budget([service]))
         for method in service.methods:
             policy = resolve(method)
             self._policies[f"/{policy.method}"] = policy
@@ -222,6 +232,16 @@ class Channel(grpc.aio.Channel):
             task.add_done_callback(self._retired.discard)
             self._inner = self._open()
         return self._inner
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no further calls."""
+        return self._closed
+
+    @property
+    def in_process(self) -> bool:
+        """Whether it leads to methods of this process: there is no second server to ask."""
+        return bool(getattr(self.current(), "in_process", False))
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

@@ -1,15 +1,17 @@
-"""How a call whose requests stream really ended.
+"""How a call really ended: what grpcio tells wrongly is put right.
 
-grpcio (1.76 to 1.85) puts `INTERNAL: Internal error from Core` in the place of
-what the server said when a request could not be written, and a request cannot be
-written because the server has ended the call: it had said why.
+Where requests stream, grpcio (1.76 to 1.85) puts `INTERNAL: Internal error from
+Core` in the place of what the server said when a request could not be written, and
+a request cannot be written because the server has ended the call: it had said why.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import grpc
+
+from bedplate.client.errors import GONE_SENTENCE, CallError, Unavailable
 
 # The status is on its way when a write fails; only a call that grpcio lost never gets one. Seconds.
 STATUS_WAIT_S = 5.0
@@ -66,3 +68,17 @@ def _at_once(told: Coroutine[Any, Any, Any]) -> Any:
         return end.value
     told.close()
     raise AssertionError("the call has ended and its status is not there")
+
+
+async def answer(waiting: Awaitable[Any], given_up: Callable[[], CallError] | None = None) -> Any:
+    """What a call answers; tells a call that was given up from a task that was cancelled.
+
+    grpcio raises CancelledError for both.
+    """
+    try:
+        return await waiting
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise (given_up() if given_up else Unavailable(GONE_SENTENCE)) from None

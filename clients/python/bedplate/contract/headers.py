@@ -22,3 +22,6 @@ STATUS_DETAILS = "grpc-status-details-bin"
 PUSHBACK = "grpc-retry-pushback-ms"
 # Attempts before this one; set by gRPC core on retries.
 PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
+# The same of a hedged call of bedplate's client: gRPC core sends the one above only
+# for retries of its own, and takes it away from whoever sends it beside those.
+HEDGED_ATTEMPTS = "bedplate-previous-attempts"

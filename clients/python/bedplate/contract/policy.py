@@ -99,7 +99,7 @@ class MethodPolicy:
         deadline_default_s: Used when the caller names none, seconds.
         deadline_max_s: Longest that a caller gets, seconds.
         idempotency: What happens when the same call arrives twice.
-        retry: When a caller may try again; None: never.
+        retry: When a caller may try again; None: never, or it is hedged.
         auth: Who may call; None when the contract does not say, which stops start-up.
         visibility: Who may see the method.
         request_bytes: Largest request on the wire.
@@ -198,12 +198,13 @@ def _complete(
     max_s = _seconds(merged.deadline.max) or max(DEADLINE_MAX_S, default_s)
     if not 0 < default_s <= max_s:
         raise PolicyError(f"{name}: deadline.default must be above 0 and at most deadline.max ({max_s:g} s)")
+    retry, hedge = _again(name, method, merged, sources)
     return MethodPolicy(
         method=name,
         deadline_default_s=default_s,
         deadline_max_s=max_s,
         idempotency=Idempotency(merged.idempotency or policy_pb2.IDEMPOTENCY_NONE),
-        retry=_retry(name, merged),
+        retry=retry,
         auth=_auth(name, merged),
         visibility=Visibility(merged.visibility or policy_pb2.VISIBILITY_INTERNAL),
         request_bytes=_bytes(name, "request_bytes", merged.limits.request_bytes) or REQUEST_BYTES,
@@ -213,7 +214,7 @@ def _complete(
         descriptor=method,
         deadline_mode=DeadlineMode(merged.deadline.mode or policy_pb2.DEADLINE_MODE_ENFORCE),
         criticality=Criticality(merged.criticality or policy_pb2.CRITICALITY_DEFAULT),
-        hedge=promises.hedge(name, merged, own=sources.get("hedge") != "service"),
+        hedge=hedge,
         rate=promises.rate(name, merged),
         concurrency=promises.concurrency(name, merged),
         cache=promises.cache(name, merged, own=sources.get("cache") != "service"),
@@ -241,6 +242,22 @@ def _replace(into: policy_pb2.MethodPolicy, field: FieldDescriptor, value: Any) 
         getattr(into, field.name).CopyFrom(value)
     else:
         setattr(into, field.name, value)
+
+
+def _again(
+    name: str, method: MethodDescriptor, merged: policy_pb2.MethodPolicy, sources: dict[str, str]
+) -> tuple[Retry | None, Hedge | None]:
+    """How a call is sent again: one of the two, and the method's own before its service's."""
+    retry = _retry(name, merged)
+    hedge = promises.hedge(method, name, merged, own=sources.get("hedge") != "service")
+    if retry is None or hedge is None:
+        return retry, hedge
+    if sources.get("retry") == sources.get("hedge"):
+        raise PolicyError(
+            f"{name}: retry and hedge exclude each other; a hedged call is sent again on hedge.codes anyway, "
+            "so remove retry where the slowest calls are what hurts, and hedge where failures are"
+        )
+    return (None, hedge) if sources.get("hedge") == "method" else (retry, None)
 
 
 def _retry(name: str, options: policy_pb2.MethodPolicy) -> Retry | None:

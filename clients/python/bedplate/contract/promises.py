@@ -9,7 +9,9 @@ import enum
 import re
 from dataclasses import dataclass
 
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2
 
 from bedplate.v1 import policy_pb2
 
@@ -113,10 +115,11 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    """When a caller may ask a second server."""
+    """When a caller may ask a second server; with `codes`, by name, it does so at once."""
 
     delay_s: float
     max_attempts: int
+    codes: tuple[str, ...] = ("UNAVAILABLE",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,21 +261,33 @@ def cache(name: str, options: policy_pb2.MethodPolicy, *, own: bool) -> Cache | 
     return Cache(scope, *times)
 
 
-def hedge(name: str, options: policy_pb2.MethodPolicy, *, own: bool) -> Hedge | None:
+def hedge(
+    method: MethodDescriptor, name: str, options: policy_pb2.MethodPolicy, *, own: bool
+) -> Hedge | None:
     """None where a service's default does not fit the method; `own`: the method itself asks for it.
 
     Raises:
-        PolicyError: A second attempt could have a second effect.
+        PolicyError: A second attempt could have a second effect or could not be
+            compared with the first, or each call would be sent more than once.
     """
-    fits = options.idempotency in (policy_pb2.IDEMPOTENCY_READ_ONLY, policy_pb2.IDEMPOTENCY_NATURAL)
-    if not options.HasField("hedge") or not (fits or own):
+    bears = options.idempotency in (policy_pb2.IDEMPOTENCY_READ_ONLY, policy_pb2.IDEMPOTENCY_NATURAL)
+    unary = not method.client_streaming and not method.server_streaming
+    if not options.HasField("hedge") or not ((bears and unary) or own):
         return None
     wanted = options.hedge
-    if not fits:
+    if not bears:
         raise PolicyError(f"{name}: only a READ_ONLY or NATURAL method can be hedged")
-    if not 2 <= wanted.max_attempts <= 5 or seconds(wanted.delay) < 0:
-        raise PolicyError(f"{name}: hedge.max_attempts must be 2 to 5, and delay must not be negative")
-    return Hedge(seconds(wanted.delay), wanted.max_attempts)
+    if not unary:
+        raise PolicyError(f"{name}: only a method with one request and one response can be hedged")
+    if not 2 <= wanted.max_attempts <= 5:
+        raise PolicyError(f"{name}: hedge.max_attempts must be 2 to 5")
+    if seconds(wanted.delay) <= 0:
+        raise PolicyError(
+            f"{name}: hedge.delay must be above 0, or every call would be sent several times; write what "
+            "95 of 100 calls take at most"
+        )
+    codes = tuple(code_pb2.Code.Name(code) for code in wanted.codes) or ("UNAVAILABLE",)
+    return Hedge(seconds(wanted.delay), wanted.max_attempts, codes)
 
 
 def slo(name: str, options: policy_pb2.MethodPolicy) -> Slo | None:

@@ -51,8 +51,10 @@ def service_config(*services: ServiceDescriptor, timeouts: bool) -> dict[str, An
         "healthCheckConfig": {"serviceName": ""},
         "methodConfig": methods,
     }
-    if any("retryPolicy" in method for method in methods):
-        config["retryThrottling"] = _throttling(services)
+    if any("retryPolicy" in method or "hedgingPolicy" in method for method in methods):
+        size, ratio = retry_budget(services)
+        # gRPC reads three digits after the point and takes no 0.
+        config["retryThrottling"] = {"maxTokens": size, "tokenRatio": max(round(ratio, 3), 0.001)}
     return config
 
 
@@ -70,10 +72,22 @@ def _method_config(policy: MethodPolicy, *, timeouts: bool) -> dict[str, Any]:
             "backoffMultiplier": policy.retry.backoff_multiplier,
             "retryableStatusCodes": list(policy.retry.codes),
         }
+    # C-core reads it, says nothing and hedges nothing.
+    if policy.hedge is not None and timeouts:
+        config["hedgingPolicy"] = {
+            "maxAttempts": policy.hedge.max_attempts,
+            "hedgingDelay": duration(policy.hedge.delay_s),
+            "nonFatalStatusCodes": list(policy.hedge.codes),
+        }
     return config
 
 
-def _throttling(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
+def retry_budget(services: Iterable[ServiceDescriptor]) -> tuple[int, float]:
+    """Tokens and the part of one that a success gives back: the tightest of these services.
+
+    Raises:
+        PolicyError: A service's budget leaves its bounds.
+    """
     tokens, ratios = [], []
     for service in services:
         budget = service_policy(service).retry_budget
@@ -83,8 +97,7 @@ def _throttling(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
             raise PolicyError(f"{service.full_name}: retry_budget.max_tokens must be 1 to {RETRY_TOKENS_MAX}")
         if not 0 < ratios[-1] <= 1:
             raise PolicyError(f"{service.full_name}: retry_budget.token_ratio must be above 0 and at most 1")
-    # gRPC reads three digits after the point and takes no 0.
-    return {"maxTokens": min(tokens), "tokenRatio": max(round(min(ratios), 3), 0.001)}
+    return min(tokens), min(ratios)
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from bedplate.contract.policy import Auth, Idempotency, MethodPolicy, Visibility
-from bedplate.contract.promises import CacheScope, Cors, Criticality, RateScope
+from bedplate.contract.promises import CacheScope, Cors, Criticality, Hedge, RateScope
 from bedplate.lint.breaking.change import Change, Pair, listed
 
 # From the least that a caller may rely on to the most.
@@ -90,16 +90,17 @@ def _repeats(old: MethodPolicy, new: MethodPolicy) -> _Told:
             f"was {old.idempotency.name} and is {new.idempotency.name}: callers who repeat it have a second "
             "effect",
         )
-    elif old.retry is not None:
-        lost = frozenset(old.retry.codes) - frozenset(new.retry.codes if new.retry else ())
-        fewer = new.retry is None or new.retry.max_attempts < old.retry.max_attempts
-        if fewer or lost:
-            attempts = new.retry.max_attempts if new.retry else 1
-            codes = f", and not on {listed(lost)}" if lost and new.retry else ""
+    # What is hedged is sent again on failures too.
+    elif was := old.retry or (None if new.hedge else old.hedge):
+        again = new.retry or new.hedge
+        lost = frozenset(was.codes) - frozenset(again.codes if again else ())
+        attempts = again.max_attempts if again else 1
+        if attempts < was.max_attempts or lost:
+            codes = f", and not on {listed(lost)}" if lost and again else ""
             yield (
                 "BB310",
-                "retry",
-                f"is tried {attempts} times and was tried {old.retry.max_attempts} times{codes}: callers see "
+                "hedge" if new.hedge else "retry",
+                f"is tried {attempts} times and was tried {was.max_attempts} times{codes}: callers see "
                 "failures that were hidden",
             )
     if old.replay and new.replay and new.replay.keep_s < old.replay.keep_s:
@@ -215,8 +216,17 @@ def _goals(old: MethodPolicy, new: MethodPolicy) -> _Told:
         weaker = other is None or other.availability < one.availability
         if slower or weaker:
             yield "BB403", "slo", "is meant to be slower or less available than before"
-    if old.hedge and (new.hedge is None or new.hedge.max_attempts < old.hedge.max_attempts):
-        yield "BB405", "hedge", "is hedged less than before: its slowest answers become slower"
+    if old.hedge and (new.hedge is None or _less_hedged(old.hedge, new.hedge)):
+        yield (
+            "BB405",
+            "hedge",
+            "is hedged less, later or on fewer codes than before: its slowest answers become slower",
+        )
+
+
+def _less_hedged(old: Hedge, new: Hedge) -> bool:
+    lost = frozenset(old.codes) - frozenset(new.codes)
+    return bool(lost) or new.max_attempts < old.max_attempts or new.delay_s > old.delay_s
 
 
 def _end(old: MethodPolicy, new: MethodPolicy) -> _Told:

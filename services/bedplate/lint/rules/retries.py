@@ -70,27 +70,33 @@ def only_idempotent_is_hedged(method: Method) -> Iterator[Found]:
 @method_rule("BP114")
 def only_passing_codes_are_retried(method: Method) -> Iterator[Found]:
     """What will fail the same way again is not tried again."""
-    for code in method.own.retry.codes:
-        if code in _FINAL:
-            yield in_method(
-                method,
-                f"is retried on {code_pb2.Code.Name(code)}, with which the same call ends the same way, so "
-                "retry on UNAVAILABLE",
-                "retry",
-            )
+    for option, codes in (("retry", method.own.retry.codes), ("hedge", method.own.hedge.codes)):
+        for code in codes:
+            if code in _FINAL:
+                name = code_pb2.Code.Name(code)
+                yield in_method(
+                    method,
+                    f"is sent again on {name}, with which the same call ends the same way; write UNAVAILABLE",
+                    option,
+                )
 
 
 @method_rule("BP115")
 def waits_fit_deadline(method: Method) -> Iterator[Found]:
     """An attempt after the deadline never takes place."""
     policy = method.policy
-    if policy is None or policy.retry is None:
+    if policy is None:
         return
-    waits_s = backoff_s(policy.retry)
+    hedge = policy.hedge
+    waits_s = hedge.delay_s * (hedge.max_attempts - 1) if hedge else 0.0
+    if policy.retry is not None:
+        waits_s = backoff_s(policy.retry)
     if waits_s >= policy.deadline_default_s:
+        own = {field.name for field, _ in method.own.ListFields()}
+        option = "hedge" if hedge else "retry"
         yield in_method(
             method,
             f"waits up to {waits_s:g} s between its attempts, and a call ends after "
             f"{policy.deadline_default_s:g} s; make fewer attempts or shorter waits",
-            "retry" if method.own.HasField("retry") else "",
+            option if option in own else "",
         )

@@ -1,0 +1,161 @@
+"""Sends the attempts of a hedged call; the first good answer wins, and the others are cancelled."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import grpc
+
+from bedplate.client.deadline import SHORTEST_S
+from bedplate.client.ending import answer
+from bedplate.client.errors import CallError, from_rpc_error
+from bedplate.client.hedge import NEVER_S, Budget, Race, Setback
+from bedplate.contract.headers import HEDGED_ATTEMPTS, PUSHBACK
+from bedplate.contract.promises import Hedge
+from bedplate.contract.reasons import platform
+
+_READY = grpc.ChannelConnectivity.READY
+
+# An attempt for which less is left is not worth a server's while. Seconds.
+LEAST_S = 2 * SHORTEST_S
+
+# Refusals of servers that did not begin: a stop of theirs must not use up the budget.
+_NOT_BEGUN = frozenset({"DRAINING"})
+
+# Starts an attempt: the seconds that it has, and what it sends beside the request.
+Start = Callable[[float | None, tuple[tuple[str, str], ...] | None], Any]
+
+
+class Ground(Protocol):
+    """The channel, as far as a race needs it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no further calls."""
+        ...
+
+    @property
+    def budget(self) -> Budget:
+        """Of all its hedged calls."""
+        ...
+
+    def get_state(self) -> grpc.ChannelConnectivity:
+        """The state of the connection."""
+        ...
+
+
+async def race(start: Start, hedge: Hedge, channel: Ground, left_s: float | None) -> Any:
+    """What the call is answered.
+
+    Args:
+        start: Starts an attempt.
+        hedge: The method's promise.
+        channel: Over which they are sent.
+        left_s: How long all attempts together may take, seconds; None: for ever.
+
+    Raises:
+        AioRpcError: The answer that ended it: one that holds for all attempts, or the last one.
+        CallError: The channel was closed.
+    """
+    now = time.monotonic()
+    ends_at = NEVER_S if left_s is None else now + left_s
+    plan = Race(hedge, channel.budget, now=now, ends_at=ends_at - LEAST_S)
+    attempts = _Attempts(start)
+    attempts.send(0, left_s)
+    last: BaseException | None = None
+    try:
+        while True:
+            for number, said in await attempts.wait(plan.next_at):
+                if not isinstance(said, BaseException):
+                    plan.succeeded()
+                    return said
+                if plan.failed(number, _setback(said, hedge.codes), time.monotonic()):
+                    raise said
+                last = said
+            now = time.monotonic()
+            if plan.next_at is not None and plan.next_at <= now:
+                if channel.closed:
+                    plan.stop()
+                elif plan.running and channel.get_state() is not _READY:
+                    # What runs has not left yet, and another one would wait beside it.
+                    plan.postpone(now)
+                elif plan.send(now):
+                    attempts.send(plan.sent - 1, None if left_s is None else ends_at - now)
+                if plan.over:
+                    assert last is not None  # nothing runs any more, so something was answered
+                    raise last
+    finally:
+        await attempts.cancel()
+
+
+class _Attempts:
+    """The attempts that run, each in a task of its own that does not fail."""
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self._running: dict[asyncio.Task[Any], tuple[int, Any]] = {}
+
+    def send(self, number: int, left_s: float | None) -> None:
+        metadata = ((HEDGED_ATTEMPTS, str(number)),) if number else None
+        call = self._start(left_s, metadata)
+        self._running[asyncio.ensure_future(_outcome(call))] = number, call
+
+    async def wait(self, until: float | None) -> list[tuple[int, Any]]:
+        """What was answered, by the number of its attempt; nothing when the time came first."""
+        timeout_s = None if until is None else max(0.0, until - time.monotonic())
+        if not self._running:
+            await asyncio.sleep(timeout_s or 0.0)
+            return []
+        done, _ = await asyncio.wait(self._running, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        # Good answers first, and of failures the latest attempt's last: it is the one to be told.
+        said = [(self._running.pop(task)[0], task.result()) for task in done]
+        return sorted(said, key=lambda one: (isinstance(one[1], BaseException), one[0]))
+
+    async def cancel(self) -> None:
+        """Give up those that run."""
+        if self._running:
+            # Not the tasks: one that has not begun to wait would leave its call to its deadline.
+            for _, call in self._running.values():
+                call.cancel()
+            await asyncio.wait(self._running)
+
+
+async def _outcome(call: Awaitable[Any]) -> Any:
+    """The answer, or the error in its place."""
+    try:
+        return await answer(call)
+    except (grpc.aio.AioRpcError, CallError) as error:
+        return error
+
+
+def _setback(error: BaseException, codes: tuple[str, ...]) -> Setback:
+    """What an answer that is not good means for the other attempts.
+
+    Those of `codes`: the next one goes at once, or when the server says. A server
+    that had no room or no time for this attempt says nothing of the others, but
+    asking more servers then would make it worse. Everything else holds for all.
+    """
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return Setback(fatal=True)
+    failure = from_rpc_error(error)
+    ours = failure.domain == "bedplate"
+    begun = not (ours and failure.reason in _NOT_BEGUN)
+    pushback_s = _pushback_s(error, failure)
+    # A server that stops ends calls with CANCELLED, which `from_rpc_error` calls by its name.
+    if failure.code in codes:
+        return Setback(wait_s=pushback_s or 0.0, begun=begun)
+    known = platform().get(failure.reason) if ours else None
+    if pushback_s is not None or (known is not None and known.retryable):
+        return Setback(wait_s=NEVER_S, begun=begun)
+    return Setback(fatal=True)
+
+
+def _pushback_s(error: grpc.aio.AioRpcError, failure: CallError) -> float | None:
+    """How long the server asks to wait, seconds; NEVER_S: for ever; None: it does not say."""
+    for name, value in error.trailing_metadata() or ():
+        if name == PUSHBACK:
+            text = value if isinstance(value, str) else ""
+            # What cannot be read means no, as in gRPC.
+            return int(text) / 1000 if text.isascii() and text.isdecimal() else NEVER_S
+    return failure.retry_after_s
