@@ -7,12 +7,16 @@ import struct
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import codings
 from bedplate.gateway.beside.inflate import unpack
+from bedplate.gateway.beside.negotiate import noted
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.protocols.dialect import Dialect
 
 COMPRESSED = 0x01
 END = 0x02  # of a stream of Connect's: what is in it ends the call
 TRAILERS = 0x80  # the same of gRPC-Web
+
+# What messages may be compressed with.
+KNOWN = ", ".join(name for name in codings.READS if not name.startswith("x-"))
 
 _HEAD = struct.Struct(">BI")
 # Base64 in pieces, each with its padding: callers may encode message by message.
@@ -45,8 +49,6 @@ def message(request: Request, dialect: Dialect, limit: int) -> bytes:
     """
     if not dialect.enveloped:
         return unpacked(request.body, request.headers.get("content-encoding", ""), limit)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise _unsupported(f"The messages are compressed one by one; say how in {dialect.encoding_header}.")
     body = _from_text(request.body) if dialect.text else request.body
     if not body:
         raise _count("The request has no message; send one, with its flags and its length before it.")
@@ -61,7 +63,7 @@ def message(request: Request, dialect: Dialect, limit: int) -> bytes:
     if rest:
         raise _count("The call takes one message, and more follows it; send one.")
     if not flags:
-        return data
+        return _within(data, limit)
     coding = request.headers.get(dialect.encoding_header, "")
     if coding in ("", "identity"):
         raise _malformed(f"The message is marked as compressed; name how in {dialect.encoding_header}.")
@@ -75,11 +77,22 @@ def unpacked(data: bytes, coding: str, limit: int) -> bytes:
         Refusal: COMPRESSION_UNSUPPORTED, CONTENT_ENCODING_INVALID or MESSAGE_TOO_LARGE.
     """
     if coding.lower() in ("", "identity") or not data:
-        return data
+        return _within(data, limit)
     read = codings.READS.get(coding.lower())
     if read is None:
         raise _unsupported("The message is compressed in a way that is not known here.")
     return unpack(data, read, limit)
+
+
+def _within(data: bytes, limit: int) -> bytes:
+    if len(data) <= limit:
+        return data
+    raise Refusal(
+        Kind.EXHAUSTED,
+        "MESSAGE_TOO_LARGE",
+        f"The request's message may have {limit} bytes; send less in one call.",
+        limit_bytes=limit,
+    )
 
 
 def check(request: Request, dialect: Dialect) -> None:
@@ -88,9 +101,13 @@ def check(request: Request, dialect: Dialect) -> None:
     Raises:
         Refusal: COMPRESSION_UNSUPPORTED.
     """
-    coding = request.headers.get(dialect.encoding_header, "").lower()
+    name = dialect.encoding_header
+    coding = request.headers.get(name, "").lower()
     if coding not in ("", "identity") and coding not in codings.READS:
-        raise _unsupported(f"{dialect.encoding_header} names a compression that is not known here.")
+        noted(request, (dialect.accept_header, KNOWN))
+        raise _unsupported(f"{name} names a compression that is not known here.")
+    if dialect.enveloped and request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _unsupported(f"Messages are compressed one by one; say how in {name}, not in content-encoding.")
 
 
 def coding_for(request: Request, dialect: Dialect) -> codings.Coding | None:
@@ -115,10 +132,9 @@ def _from_text(body: bytes) -> bytes:
 
 
 def _unsupported(sentence: str) -> Refusal:
-    known = ", ".join(name for name in codings.READS if not name.startswith("x-"))
-    return Refusal(
-        Kind.UNSUPPORTED, "COMPRESSION_UNSUPPORTED", f"{sentence} Known are: {known}.", accept_encoding=known
-    )
+    """What is answered to a compression that there is not."""
+    said = f"{sentence} Known are: {KNOWN}."
+    return Refusal(Kind.UNSUPPORTED, "COMPRESSION_UNSUPPORTED", said, accept_encoding=KNOWN)
 
 
 def _count(sentence: str) -> Refusal:

@@ -15,12 +15,14 @@ from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import codings, streams
 from bedplate.gateway.beside.compress import holds_secrets
 from bedplate.gateway.beside.lenient import LenientPlan
+from bedplate.gateway.beside.negotiate import tell
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Feature
 from bedplate.gateway.exchange import Request, Response, Sink
 from bedplate.gateway.problem import http_status
 from bedplate.gateway.protocols import dialect as dialects
 from bedplate.gateway.protocols import envelope, query
 from bedplate.gateway.protocols.dialect import CONNECT, DIALECTS, Dialect
+from bedplate.gateway.protocols.named import Named
 from bedplate.gateway.protocols.told import (
     TRAILER,
     binary_lines,
@@ -61,6 +63,7 @@ def fails(endpoint: Endpoint) -> Feature:
             dialect = _JSON if always_json else dialects.find(request.headers.get("content-type", ""))
         if dialect is not None and dialect.serves(stream=stream):
             _tell(request, response, failure, dialect)
+        tell(request, response, failure)
 
     return Feature("protocols.fails", failed=failed)
 
@@ -93,6 +96,8 @@ class _Exchange:
     def __init__(self, endpoint: Endpoint, compress_bytes: int) -> None:
         self._endpoint = endpoint
         method = endpoint.method
+        assert isinstance(method, Named), "routes makes it so"
+        self._method = method
         self._stream = method.server_streaming
         self._gets = endpoint.binding.http_method == "GET"
         self._lenient = method.policy.http.lenient
@@ -105,7 +110,7 @@ class _Exchange:
 
     def _prepare(self, request: Request) -> None:
         """Make of the body the message's bytes, and note how the answer is to be written."""
-        limit = self._endpoint.method.policy.request_bytes
+        limit = self._method.request_bytes
         if self._gets:
             dialect, body = query.read(request, limit, lenient=self._lenient)
             request.notes[_NOTE] = dialect
