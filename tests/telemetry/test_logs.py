@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import orjson
+import pytest
 
 from bedplate.telemetry.logs import BATCH, WAITING_MAX, LogWriter
 from bedplate.telemetry.recorder import Telemetry
@@ -80,6 +81,47 @@ def test_a_stream_that_cannot_be_written_costs_lines_and_no_call() -> None:
 
     assert log.dropped == 2
     log.close()
+
+
+class Disk(io.RawIOBase):
+    """A disk with room for so many bytes; it takes what fits, as a file system does."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.kept = bytearray()
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take what fits."""
+        taken = bytes(data[: self.room])
+        if not taken:
+            raise OSError(28, "No space left on device")
+        self.room -= len(taken)
+        self.kept += taken
+        return len(taken)
+
+
+@pytest.mark.parametrize("count", [3, 900])  # less, and more, than a buffer of Python's
+def test_a_disk_that_was_full_for_a_while_costs_whole_lines_and_tears_one_at_most(count: int) -> None:
+    disk = Disk(room=100)
+    log = LogWriter(io.BufferedWriter(disk))
+    for round_ in range(3):
+        for index in range(count):
+            log.write("info", "long", {"number": index, "round": round_})
+        log.flush()
+
+    disk.room = 1_000_000
+    log.write("info", "after", {})
+    log.close()
+
+    torn, *after = [line for line in disk.kept.splitlines() if not line.endswith(b"}")]
+    kept = [json.loads(line) for line in disk.kept.splitlines() if line != torn]
+    assert after == []
+    assert [line["event"] for line in kept] == ["long", "after"]
+    assert log.dropped == 3 * count - 1
 
 
 def test_lines_that_were_lost_are_in_a_metric() -> None:

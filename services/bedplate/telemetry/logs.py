@@ -5,6 +5,7 @@ libraries it costs 15 to 25, which is more than the rest of the pipeline.
 """
 
 import atexit
+import contextlib
 import json
 import logging
 import os
@@ -46,7 +47,11 @@ class LogWriter:
     """
 
     def __init__(self, stream: IO[bytes], *, owned: bool = False) -> None:
-        self._stream = stream
+        # A buffer of Python's keeps what a full disk did not take, or half of it, and
+        # nobody could tell what was lost.
+        self._given = stream  # which closes the other when nobody holds it
+        self._stream: IO[bytes] = getattr(stream, "raw", stream)
+        self._torn = False  # the last line has no end
         self._owned = owned
         # A deque's ends are safe from any thread without a lock.
         self._records: deque[tuple[float, Make, tuple[Any, ...]]] = deque()
@@ -72,7 +77,7 @@ class LogWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         # It names principals and peers, so it is its owner's to read.
         opened = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
-        return cls(os.fdopen(opened, "ab"), owned=True)
+        return cls(os.fdopen(opened, "ab", buffering=0), owned=True)
 
     def write(self, level: str, event: str, fields: dict[str, Any]) -> None:
         """Write one event; the fields' values are JSON values or are written as text.
@@ -109,15 +114,10 @@ class LogWriter:
         with self._output:
             with self._lock:
                 pieces, self._pieces, self._waiting = self._pieces, [], 0
-            if not pieces:
-                return
-            try:
-                # Not joined: that would be as much memory again, which the kernel gives page by page.
-                self._stream.writelines(pieces)
-                self._stream.flush()
-            except (OSError, ValueError):
+            # Not joined: that would be as much memory again, which the kernel gives page by page.
+            if lost := sum(map(self._put, pieces)):
                 with self._lock:
-                    self.dropped += sum(piece.count(b"\n") for piece in pieces)
+                    self.dropped += lost
 
     def close(self) -> None:
         """Write what waits and end the thread."""
@@ -129,6 +129,22 @@ class LogWriter:
         atexit.unregister(self.flush)
         if self._owned:
             self._stream.close()
+
+    def _put(self, piece: bytes) -> int:
+        """Write whole lines, and tell how many of them were lost."""
+        # Half a line that a full disk took stays alone on its line.
+        end = b"\n" if self._torn else b""
+        text = memoryview(end + piece)
+        begun = 0
+        with contextlib.suppress(OSError, ValueError):
+            while begun < len(text):
+                taken = self._stream.write(text[begun:])
+                if not taken:  # a full pipe that does not wait
+                    break
+                begun += taken
+        if begun:
+            self._torn = text[begun - 1] != ord("\n")
+        return piece.count(b"\n", max(0, begun - len(end)))
 
     def settle(self) -> None:
         """Turn the records that wait into lines."""
