@@ -275,7 +275,7 @@ async def test_a_refusal_for_load_is_the_answer_where_nothing_else_runs() -> Non
     assert len(servers.seen) == 1
 
 
-@pytest.mark.parametrize("pushback", ["-1", "soon", ""])
+@pytest.mark.parametrize("pushback", ["-1", "soon", "", "1.5", "9" * 5000])
 async def test_a_server_that_says_no_more_is_obeyed(pushback: str) -> None:
     servers = Servers(refuse("UNAVAILABLE", metadata=(("grpc-retry-pushback-ms", pushback),)))
     async with calling(servers) as client:
@@ -420,6 +420,76 @@ async def test_all_attempts_are_children_of_the_callers_span() -> None:
             await client.call("Find", REQUEST)
 
     assert [attempt.metadata[TRACEPARENT] for attempt in servers.seen] == [TRACE, TRACE]
+
+
+def plain(client: Finder, method: str) -> Any:
+    """A method as generated stubs call it."""
+    return client._channel.unary_unary(
+        f"/tests.hedged.v1.FindService/{method}", FindRequest.SerializeToString, FindResponse.FromString
+    )
+
+
+async def test_a_stub_on_the_channel_is_hedged_as_well_and_sees_one_call() -> None:
+    servers = Servers(hold, good)
+    async with calling(servers) as client:
+        call = plain(client, "Find")(REQUEST, timeout=5)
+        ends: list[Any] = []
+        call.add_done_callback(ends.append)
+        assert not call.done()
+        assert 4 < call.time_remaining() <= 5
+
+        assert (await call).text == "1"
+        assert await call.code() is grpc.StatusCode.OK
+        assert await call.details() == ""
+        assert (await call.initial_metadata(), await call.trailing_metadata()) == (grpc.aio.Metadata(),) * 2
+        assert (call.done(), call.cancelled(), call.cancel()) == (True, False, False)
+        assert ends == [call]
+        assert (await call).text == "1"
+
+
+async def test_a_stub_sees_the_failure_of_the_attempt_that_ended_its_call() -> None:
+    sent = (("x-why", "so"),)
+    servers = Servers(refuse("UNAVAILABLE"), refuse("NOT_FOUND", metadata=sent))
+    async with calling(servers) as client:
+        call = plain(client, "FindLate")(REQUEST)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call
+
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+        assert await call.code() is grpc.StatusCode.NOT_FOUND
+        assert await call.details() == "no"
+        assert await call.trailing_metadata() == grpc.aio.Metadata(*sent)
+
+
+async def test_a_stub_can_cancel_all_attempts() -> None:
+    servers = Servers(hold)
+    async with calling(servers) as client:
+        call = plain(client, "FindThrice")(REQUEST)
+        await servers.came(3)
+
+        assert call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert call.cancelled()
+        assert await call.code() is grpc.StatusCode.CANCELLED
+        assert await call.details()
+        assert not await call.trailing_metadata()
+        await asyncio.gather(*(attempt.cancelled.wait() for attempt in servers.seen))
+
+
+async def test_who_stops_waiting_for_the_end_of_a_call_does_not_cancel_it() -> None:
+    servers = Servers(lambda _: servers.release.wait())
+    async with calling(servers) as client:
+        call = plain(client, "FindLate")(REQUEST)
+        await servers.came(1)
+        waiting = asyncio.create_task(call.code())
+        connecting = asyncio.create_task(call.wait_for_connection())
+        await asyncio.wait([waiting], timeout=0)
+        waiting.cancel()
+        servers.release.set()
+
+        assert (await call).text == "0"
+        await connecting
 
 
 def test_plain_code_is_hedged_as_well() -> None:

@@ -49,6 +49,44 @@ def service(method_policy: str, budget: str = "") -> ServiceDescriptor:
     return pool.FindServiceByName("t.S")
 
 
+HEDGED = (
+    "idempotency: IDEMPOTENCY_READ_ONLY "
+    "hedge { delay { nanos: 250000000 } max_attempts: 3 codes: UNAVAILABLE codes: ABORTED }"
+)
+
+
+def test_a_hedge_is_told_to_those_whose_grpc_hedges() -> None:
+    config = service_config(service(HEDGED, "max_tokens: 20"), timeouts=True)
+
+    [method] = config["methodConfig"]
+    assert method["hedgingPolicy"] == {
+        "maxAttempts": 3,
+        "hedgingDelay": "0.25s",
+        "nonFatalStatusCodes": ["UNAVAILABLE", "ABORTED"],
+    }
+    assert "retryPolicy" not in method  # gRPC refuses a method with both
+    assert config["retryThrottling"] == {"maxTokens": 20, "tokenRatio": 0.1}
+
+
+def test_those_whose_grpc_does_not_hedge_send_again_what_fails() -> None:
+    [method] = service_config(service(HEDGED), timeouts=False)["methodConfig"]
+
+    assert "hedgingPolicy" not in method
+    assert method["retryPolicy"] == {
+        "maxAttempts": 3,
+        "initialBackoff": "0.05s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2.0,
+        "retryableStatusCodes": ["UNAVAILABLE", "ABORTED"],
+    }
+
+
+def test_grpc_sends_nothing_again_for_a_caller_that_hedges_by_itself() -> None:
+    config = service_config(service(HEDGED), timeouts=False, hedges=True)
+
+    assert not {"hedgingPolicy", "retryPolicy"} & set(config["methodConfig"][0])
+
+
 def seconds(text: str) -> float:
     """A duration as JSON writes it."""
     assert DURATION.match(text), text

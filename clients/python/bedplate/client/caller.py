@@ -27,7 +27,6 @@ from bedplate.client.errors import (
     Unavailable,
     from_rpc_error,
 )
-from bedplate.client.race import race
 from bedplate.client.throttle import Throttle
 from bedplate.contract import scope
 from bedplate.contract.policy import MethodPolicy, resolve
@@ -56,7 +55,6 @@ class Rpc:
     Attributes:
         name: Its name in the service.
         policy: Its policy.
-        path: As gRPC calls it.
         request_class: Class of its request messages.
         streams_requests: Whether requests are a stream.
         streams_responses: Whether responses are a stream.
@@ -66,7 +64,6 @@ class Rpc:
     def __init__(self, channel: Channel, method: MethodDescriptor) -> None:
         self.name = method.name
         self.policy: MethodPolicy = resolve(method)
-        self.path = f"/{self.policy.method}"
         self.request_class: type[Message] = GetMessageClass(method.input_type)
         self.response_class: type[Message] = GetMessageClass(method.output_type)
         self.streams_requests: bool = method.client_streaming
@@ -77,7 +74,7 @@ class Rpc:
         kinds = {False: "unary", True: "stream"}
         make = getattr(channel, f"{kinds[self.streams_requests]}_{kinds[self.streams_responses]}")
         self.start: Callable[..., Any] = make(
-            self.path,
+            f"/{self.policy.method}",
             self.request_class.SerializeToString,
             self.response_class.FromString,
             _registered_method=True,
@@ -145,7 +142,6 @@ class Caller:
 
     def __init__(self, channel: Channel, service: ServiceDescriptor) -> None:
         channel.know(service)
-        self._channel = channel
         self.rpcs = {method.name: Rpc(channel, method) for method in service.methods}
 
     async def unary(self, rpc: Rpc, request: Message, timeout_s: float | None) -> Any:
@@ -155,17 +151,8 @@ class Caller:
             CallError: The call did not succeed.
         """
         request = ids.filled(request, rpc.policy) if rpc.fills_ids else request
-        hedge, channel = rpc.policy.hedge, self._channel
-        if hedge is None or channel.in_process:
-            return await _Rounds(rpc, timeout_s, request).run(
-                lambda left_s: answer(rpc.start(request, timeout=left_s))
-            )
-
-        def start(left_s: float | None, metadata: Any) -> Any:
-            return rpc.start(request, timeout=left_s, metadata=metadata)
-
         return await _Rounds(rpc, timeout_s, request).run(
-            lambda left_s: race(start, hedge, channel, channel.timeout_s(rpc.path, left_s))
+            lambda left_s: answer(rpc.start(request, timeout=left_s))
         )
 
     async def collect(self, rpc: Rpc, requests: Requests, timeout_s: float | None) -> Any:

@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from bedplate.client import fork
+from bedplate.client.callables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from bedplate.client.deadline import timeout_s
 from bedplate.client.hedge import Budget
 from bedplate.client.target import is_loopback, normalised
@@ -22,6 +23,7 @@ from bedplate.contract import scope
 from bedplate.contract.fingerprint import fingerprint
 from bedplate.contract.headers import AUTHORIZATION, CRITICALITY, ENVIRONMENT, SCHEMA, TRACEPARENT
 from bedplate.contract.policy import RESPONSE_BYTES, MethodPolicy, resolve
+from bedplate.contract.promises import Hedge
 from bedplate.contract.service_config import RETRY_TOKENS_MAX, retry_budget, service_config
 
 # A connection that went dead is found after these, while calls run. Servers
@@ -87,7 +89,7 @@ def connect(
             f"the key would travel unencrypted to {target}; pass tls=Tls(...), or plaintext=True when the "
             "network itself is protected"
         )
-    options = channel_options(target, services)
+    options = channel_options(target, services, hedges=True)
     reloading = Reloading(tls) if tls else None
     if tls and tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
@@ -128,13 +130,15 @@ def wrap(
     )
 
 
-def channel_options(target: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str, Any]]:
-    """Channel arguments for calling these services."""
+def channel_options(
+    target: str, services: Sequence[ServiceDescriptor], *, hedges: bool = False
+) -> list[tuple[str, Any]]:
+    """Channel arguments for calling these services; `hedges`: whoever calls hedges by itself."""
     policies = [resolve(method) for service in services for method in service.methods]
     largest = max((policy.response_bytes for policy in policies), default=RESPONSE_BYTES)
     sent = max((policy.request_bytes for policy in policies), default=RESPONSE_BYTES)
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", json.dumps(service_config(*services, timeouts=False))),
+        ("grpc.service_config", json.dumps(service_config(*services, timeouts=False, hedges=hedges))),
         ("grpc.enable_retries", 1),
         # By default a request above 256 KiB is never retried, silently.
         ("grpc.per_rpc_retry_buffer_size", 2 * sent),
@@ -238,10 +242,12 @@ class Channel(grpc.aio.Channel):
         """Whether it takes no further calls."""
         return self._closed
 
-    @property
-    def in_process(self) -> bool:
-        """Whether it leads to methods of this process: there is no second server to ask."""
-        return bool(getattr(self.current(), "in_process", False))
+    def hedge(self, method: str) -> Hedge | None:
+        """When calls of a method ask a second server; None: never, also in process, where there is none."""
+        policy = self._policies.get(method)
+        if policy is None or policy.hedge is None or getattr(self.current(), "in_process", False):
+            return None
+        return policy.hedge
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -307,75 +313,18 @@ class Channel(grpc.aio.Channel):
         """Wait until connected."""
         await self.current().channel_ready()
 
-    def unary_unary(self, method: str, *codecs: Any, **named: Any) -> "_UnaryUnary":
+    def unary_unary(self, method: str, *codecs: Any, **named: Any) -> UnaryUnary:
         """Make the callable of a method."""
-        return _UnaryUnary(self, "unary_unary", method, codecs, named)
+        return UnaryUnary(self, "unary_unary", method, codecs, named)
 
-    def unary_stream(self, method: str, *codecs: Any, **named: Any) -> "_UnaryStream":
+    def unary_stream(self, method: str, *codecs: Any, **named: Any) -> UnaryStream:
         """Make the callable of a method."""
-        return _UnaryStream(self, "unary_stream", method, codecs, named)
+        return UnaryStream(self, "unary_stream", method, codecs, named)
 
-    def stream_unary(self, method: str, *codecs: Any, **named: Any) -> "_StreamUnary":
+    def stream_unary(self, method: str, *codecs: Any, **named: Any) -> StreamUnary:
         """Make the callable of a method."""
-        return _StreamUnary(self, "stream_unary", method, codecs, named)
+        return StreamUnary(self, "stream_unary", method, codecs, named)
 
-    def stream_stream(self, method: str, *codecs: Any, **named: Any) -> "_StreamStream":
+    def stream_stream(self, method: str, *codecs: Any, **named: Any) -> StreamStream:
         """Make the callable of a method."""
-        return _StreamStream(self, "stream_stream", method, codecs, named)
-
-
-class _Callable:
-    """One method on a channel; finds the channel underneath at each call, since it may be swapped."""
-
-    def __init__(
-        self, channel: Channel, kind: str, method: str, codecs: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
-        self._channel = channel
-        self._kind = kind
-        self._method = method
-        self._codecs = codecs
-        self._named = named
-        self._inner: grpc.aio.Channel | None = None
-        self._call: Any = None
-
-    def __call__(
-        self,
-        request: Any = None,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        channel = self._channel
-        inner = channel.current()
-        if inner is not self._inner:
-            self._call = getattr(inner, self._kind)(self._method, *self._codecs, **self._named)
-            self._inner = inner
-        return self._call(
-            request,
-            timeout=channel.timeout_s(self._method, timeout),
-            metadata=channel.metadata(self._method, metadata),
-            credentials=credentials,
-            wait_for_ready=wait_for_ready,
-            compression=compression,
-        )
-
-
-# grpcio's own classes take no type arguments at run time in 1.76, under which ours must load.
-
-
-class _UnaryUnary(_Callable, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
-    pass
-
-
-class _UnaryStream(_Callable, grpc.aio.UnaryStreamMultiCallable):  # type: ignore[type-arg]
-    pass
-
-
-class _StreamUnary(_Callable, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[type-arg]
-    pass
-
-
-class _StreamStream(_Callable, grpc.aio.StreamStreamMultiCallable):  # type: ignore[type-arg]
-    pass
+        return StreamStream(self, "stream_stream", method, codecs, named)

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from bedplate.contract.policy import RETRY_TOKEN_RATIO, RETRY_TOKENS
 from bedplate.contract.promises import Hedge
 
+# How often it is looked whether anybody can be asked, at most. Seconds.
+POSTPONED_S = 0.01
+
 # A wait after which nothing comes: the server asked not to be asked again.
 NEVER_S = math.inf
 
@@ -124,8 +127,8 @@ class Race:
         return True
 
     def postpone(self, now: float) -> None:
-        """Send none before the delay is over once more."""
-        self._at = now + self._hedge.delay_s
+        """Send none before the delay is over once more, since nobody can be asked yet."""
+        self._at = now + max(self._hedge.delay_s, POSTPONED_S)
 
     def stop(self) -> None:
         """Send no more; those that run may still answer."""

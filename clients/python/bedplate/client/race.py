@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
@@ -20,11 +20,14 @@ _READY = grpc.ChannelConnectivity.READY
 # An attempt for which less is left is not worth a server's while. Seconds.
 LEAST_S = 2 * SHORTEST_S
 
+# As many has the longest that gRPC reads, 32 bits of milliseconds.
+PUSHBACK_DIGITS = 10
+
 # Refusals of servers that did not begin: a stop of theirs must not use up the budget.
 _NOT_BEGUN = frozenset({"DRAINING"})
 
-# Starts an attempt: the seconds that it has, and what it sends beside the request.
-Start = Callable[[float | None, tuple[tuple[str, str], ...] | None], Any]
+# Starts an attempt and gives its call: the seconds that it has, and what only it sends.
+Start = Callable[[float | None, tuple[tuple[str, str], ...]], Any]
 
 
 class Ground(Protocol):
@@ -46,33 +49,29 @@ class Ground(Protocol):
 
 
 async def race(start: Start, hedge: Hedge, channel: Ground, left_s: float | None) -> Any:
-    """What the call is answered.
+    """The attempt whose answer is the call's. It has ended, well or not.
 
     Args:
         start: Starts an attempt.
         hedge: The method's promise.
         channel: Over which they are sent.
         left_s: How long all attempts together may take, seconds; None: for ever.
-
-    Raises:
-        AioRpcError: The answer that ended it: one that holds for all attempts, or the last one.
-        CallError: The channel was closed.
     """
     now = time.monotonic()
     ends_at = NEVER_S if left_s is None else now + left_s
     plan = Race(hedge, channel.budget, now=now, ends_at=ends_at - LEAST_S)
     attempts = _Attempts(start)
     attempts.send(0, left_s)
-    last: BaseException | None = None
+    last: Any = None
     try:
         while True:
-            for number, said in await attempts.wait(plan.next_at):
-                if not isinstance(said, BaseException):
+            for number, call, error in await attempts.wait(plan.next_at):
+                if error is None:
                     plan.succeeded()
-                    return said
-                if plan.failed(number, _setback(said, hedge.codes), time.monotonic()):
-                    raise said
-                last = said
+                    return call
+                if plan.failed(number, _setback(error, hedge.codes), time.monotonic()):
+                    return call
+                last = call
             now = time.monotonic()
             if plan.next_at is not None and plan.next_at <= now:
                 if channel.closed:
@@ -84,7 +83,7 @@ async def race(start: Start, hedge: Hedge, channel: Ground, left_s: float | None
                     attempts.send(plan.sent - 1, None if left_s is None else ends_at - now)
                 if plan.over:
                     assert last is not None  # nothing runs any more, so something was answered
-                    raise last
+                    return last
     finally:
         await attempts.cancel()
 
@@ -97,20 +96,19 @@ class _Attempts:
         self._running: dict[asyncio.Task[Any], tuple[int, Any]] = {}
 
     def send(self, number: int, left_s: float | None) -> None:
-        metadata = ((HEDGED_ATTEMPTS, str(number)),) if number else None
-        call = self._start(left_s, metadata)
-        self._running[asyncio.ensure_future(_outcome(call))] = number, call
+        call = self._start(left_s, ((HEDGED_ATTEMPTS, str(number)),) if number else ())
+        self._running[asyncio.ensure_future(_failure(call))] = number, call
 
-    async def wait(self, until: float | None) -> list[tuple[int, Any]]:
-        """What was answered, by the number of its attempt; nothing when the time came first."""
+    async def wait(self, until: float | None) -> list[tuple[int, Any, Exception | None]]:
+        """Which attempts ended, each with its call and how it failed; none when the time came first."""
         timeout_s = None if until is None else max(0.0, until - time.monotonic())
         if not self._running:
             await asyncio.sleep(timeout_s or 0.0)
             return []
         done, _ = await asyncio.wait(self._running, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         # Good answers first, and of failures the latest attempt's last: it is the one to be told.
-        said = [(self._running.pop(task)[0], task.result()) for task in done]
-        return sorted(said, key=lambda one: (isinstance(one[1], BaseException), one[0]))
+        ended = [(*self._running.pop(task), task.result()) for task in done]
+        return sorted(ended, key=lambda one: (one[2] is not None, one[0]))
 
     async def cancel(self) -> None:
         """Give up those that run."""
@@ -121,15 +119,16 @@ class _Attempts:
             await asyncio.wait(self._running)
 
 
-async def _outcome(call: Awaitable[Any]) -> Any:
-    """The answer, or the error in its place."""
+async def _failure(call: Any) -> Exception | None:
+    """How a call failed; None: it did not."""
     try:
-        return await answer(call)
+        await answer(call)
     except (grpc.aio.AioRpcError, CallError) as error:
         return error
+    return None
 
 
-def _setback(error: BaseException, codes: tuple[str, ...]) -> Setback:
+def _setback(error: Exception, codes: tuple[str, ...]) -> Setback:
     """What an answer that is not good means for the other attempts.
 
     Those of `codes`: the next one goes at once, or when the server says. A server
@@ -157,5 +156,6 @@ def _pushback_s(error: grpc.aio.AioRpcError, failure: CallError) -> float | None
         if name == PUSHBACK:
             text = value if isinstance(value, str) else ""
             # What cannot be read means no, as in gRPC.
-            return int(text) / 1000 if text.isascii() and text.isdecimal() else NEVER_S
+            readable = text.isascii() and text.isdecimal() and len(text) <= PUSHBACK_DIGITS
+            return int(text) / 1000 if readable else NEVER_S
     return failure.retry_after_s

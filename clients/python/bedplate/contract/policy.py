@@ -84,10 +84,10 @@ class Retry:
     """When a caller may try again; waits in seconds, codes by name."""
 
     max_attempts: int
-    initial_backoff_s: float
-    max_backoff_s: float
-    backoff_multiplier: float
-    codes: tuple[str, ...]
+    initial_backoff_s: float = 0.05
+    max_backoff_s: float = 1.0
+    backoff_multiplier: float = 2.0
+    codes: tuple[str, ...] = ("UNAVAILABLE",)
 
 
 @dataclass(frozen=True, slots=True)

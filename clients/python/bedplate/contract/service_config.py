@@ -20,6 +20,7 @@ from bedplate.contract.policy import (
     RETRY_TOKENS,
     MethodPolicy,
     PolicyError,
+    Retry,
     resolve,
     service_policy,
 )
@@ -27,7 +28,7 @@ from bedplate.contract.policy import (
 RETRY_TOKENS_MAX = 1000
 
 
-def service_config(*services: ServiceDescriptor, timeouts: bool) -> dict[str, Any]:
+def service_config(*services: ServiceDescriptor, timeouts: bool, hedges: bool = False) -> dict[str, Any]:
     """The service config of one channel, as JSON would hold it.
 
     Args:
@@ -35,12 +36,14 @@ def service_config(*services: ServiceDescriptor, timeouts: bool) -> dict[str, An
             the whole channel: the tightest of theirs.
         timeouts: Whether each method has its default deadline in it; False for
             C-core languages.
+        hedges: Whether the caller hedges by itself, as bedplate's Python client
+            does, so that gRPC must not send its attempts again.
 
     Raises:
         PolicyError: A policy contradicts itself or leaves its bounds.
     """
     methods = [
-        _method_config(resolve(method), timeouts=timeouts)
+        _method_config(resolve(method), timeouts=timeouts, hedges=hedges)
         for service in services
         for method in service.methods
     ]
@@ -58,26 +61,30 @@ def service_config(*services: ServiceDescriptor, timeouts: bool) -> dict[str, An
     return config
 
 
-def _method_config(policy: MethodPolicy, *, timeouts: bool) -> dict[str, Any]:
+def _method_config(policy: MethodPolicy, *, timeouts: bool, hedges: bool) -> dict[str, Any]:
     service, _, method = policy.method.partition("/")
     # A caller is told at once that nobody answers, and not only at its deadline.
     config: dict[str, Any] = {"name": [{"service": service, "method": method}], "waitForReady": False}
     if timeouts:
         config["timeout"] = duration(policy.deadline_default_s)
-    if policy.retry is not None:
-        config["retryPolicy"] = {
-            "maxAttempts": policy.retry.max_attempts,
-            "initialBackoff": duration(policy.retry.initial_backoff_s),
-            "maxBackoff": duration(policy.retry.max_backoff_s),
-            "backoffMultiplier": policy.retry.backoff_multiplier,
-            "retryableStatusCodes": list(policy.retry.codes),
-        }
-    # C-core reads it, says nothing and hedges nothing.
     if policy.hedge is not None and timeouts:
         config["hedgingPolicy"] = {
             "maxAttempts": policy.hedge.max_attempts,
             "hedgingDelay": duration(policy.hedge.delay_s),
             "nonFatalStatusCodes": list(policy.hedge.codes),
+        }
+        return config
+    retry = policy.retry
+    if policy.hedge is not None and not hedges:
+        # C-core passes a hedgingPolicy over without a word; what fails is at least sent again.
+        retry = Retry(policy.hedge.max_attempts, codes=policy.hedge.codes)
+    if retry is not None:
+        config["retryPolicy"] = {
+            "maxAttempts": retry.max_attempts,
+            "initialBackoff": duration(retry.initial_backoff_s),
+            "maxBackoff": duration(retry.max_backoff_s),
+            "backoffMultiplier": retry.backoff_multiplier,
+            "retryableStatusCodes": list(retry.codes),
         }
     return config
 
