@@ -41,7 +41,7 @@ _USUAL = frozenset(
 
 # Types that become smaller; pictures, films and archives are packed already.
 _TEXTUAL = re.compile(
-    r"text/.*|application/(?:json|javascript|xml|yaml|toml|sql|graphql|wasm|x-ndjson)|[^;]*\+(?:json|xml|yaml)",
+    r"text/.*|application/(?:json|javascript|xml|yaml|toml|sql|graphql|wasm|x-ndjson|proto)|[^;]*\+(?:json|xml|yaml)",
     re.IGNORECASE,
 )
 _MUST, _HAD = "compress.must", "compress.had"

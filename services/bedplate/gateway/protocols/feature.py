@@ -65,7 +65,14 @@ def fails(endpoint: Endpoint) -> Feature:
             _tell(request, response, failure, dialect)
         tell(request, response, failure)
 
-    return Feature("protocols.fails", failed=failed)
+    return Feature("protocols.fails", failed=failed, always=_tell_binary)
+
+
+def _tell_binary(request: Request, response: Response) -> None:
+    """HTTP and JSON know no headers of bytes."""
+    call = request.call
+    if call is not None and call.response_headers:
+        response.fields += binary_lines(call).encode("latin-1")
 
 
 class _Binary:
@@ -149,8 +156,6 @@ class _Exchange:
         if dialect is not _JSON:
             response.set("content-type", dialect.content_type)
         call = request.call
-        if call is not None and call.response_headers:
-            response.fields += binary_lines(call).encode("latin-1")
         if not dialect.enveloped:
             response.fields += _prefixed(trailer_lines(call))
             return
