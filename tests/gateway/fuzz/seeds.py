@@ -1,5 +1,7 @@
 """Where to begin: inputs that are nearly right, by target."""
 
+import gzip
+
 import orjson
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -66,6 +68,16 @@ SEEDS: dict[str, list[bytes]] = {
         b'idempotency-key\n"8e03978e-40d5-43dd-bc93-6894a57f9324"',
         b"prefer\nreturn=minimal",
         b"origin\nhttps://a.example",
+    ],
+    "rpc": [
+        b"application/json\n\n" + _JSON[1],
+        b"application/proto\n\n\x0a\x01a\x20\x07",
+        b"application/grpc-web+proto\n\n\0\0\0\0\x05\x0a\x01a\x20\x07",
+        b"application/grpc-web-text\n\nAAAAAAUKAWEgBw==",
+        b"application/connect+json\n\n\0\0\0\0\x02{}",
+        b"application/grpc-web\ngzip\n\x01\0\0\0\x14" + gzip.compress(b"", mtime=0),
+        b"application/proto; charset=utf-8\nbr\n\x06",
+        b"\n\nconnect=v1&encoding=proto&base64=1&message=CgFhIAc&compression=gzip",
     ],
     "http": [
         b"GET /v1/things/a HTTP/1.1\r\nhost: a\r\n\r\n",

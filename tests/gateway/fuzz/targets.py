@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+
+from google.protobuf.message import DecodeError
 
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal
@@ -10,6 +13,7 @@ from bedplate.gateway.codec.decode import decoder
 from bedplate.gateway.codec.encode import encode_message
 from bedplate.gateway.endpoint import Endpoint
 from bedplate.gateway.exchange import Request, Response
+from bedplate.gateway.protocols.query import read as by_query
 from bedplate.pipeline.stage import OpenGate
 from bedplate.settings import Settings
 from bedplate.telemetry.logs import LogWriter
@@ -56,13 +60,15 @@ class _Shop:
         from bedplate.gateway.app import Gateway
         from bedplate.gateway.beside.order import FEATURES
         from bedplate.gateway.pages import pages
+        from bedplate.gateway.protocols.routes import routes as protocols
 
         telemetry = Telemetry(log=LogWriter(Log()))
         settings = Settings()
         methods = shop.methods(shop.Handlers(), telemetry, settings, OpenGate())
         self.settings = settings
         own = pages(telemetry, lambda: True)
-        self.gateway = Gateway(methods.values(), telemetry, pages=own, features=FEATURES)
+        named = protocols(methods.values(), settings)
+        self.gateway = Gateway(methods.values(), telemetry, pages=own, features=FEATURES, routes=named)
 
     def decode(self, request: Request) -> None:
         found = self.gateway.open(request)
@@ -72,7 +78,7 @@ class _Shop:
         endpoint: Endpoint = request.target
         try:
             endpoint.decode(request)
-        except Refusal:
+        except (Refusal, DecodeError):
             return
 
 
@@ -122,6 +128,24 @@ def headers(data: bytes) -> None:
     _the_shop().decode(request)
 
 
+def rpc(data: bytes) -> None:
+    """A call by name is taken or refused: the first line is its content type, the second its compression."""
+    kind, _, rest = data.partition(b"\n")
+    coding, _, sent = rest.partition(b"\n")
+    coded = {
+        name: coding.decode("latin-1")
+        for name in ("content-encoding", "grpc-encoding", "connect-content-encoding")
+        if coding
+    }
+    for method in ("CreateThing", "StreamThings"):
+        headers = {"content-type": kind.decode("latin-1"), **coded}
+        request = _request("POST", f"/{shop.SERVICE.full_name}/{method}", "", headers)
+        request.body = sent
+        _the_shop().decode(request)
+    with suppress(Refusal):
+        by_query(_request("GET", "", sent.decode("latin-1"), {}), 1_000, lenient=False)
+
+
 def http(data: bytes) -> None:
     """Bytes of a connection become requests, or end it."""
     it = _the_shop()
@@ -148,5 +172,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "query": query,
     "body": body,
     "headers": headers,
+    "rpc": rpc,
     "http": http,
 }
