@@ -51,6 +51,19 @@ CALL_EXITS = {
 }
 
 
+# What the place of a file can be like, and no mistake of ours.
+_UNUSABLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
 def tell(sentence: str, violations: "Iterable[_Violation]") -> Iterator[str]:
     """The fields that an error is about, without saying again what its sentence says."""
     for violation in violations:
@@ -82,8 +95,10 @@ def explain(error: BaseException) -> Stop | None:
         return error
     if isinstance(error, KeyboardInterrupt):
         return Stop(Exit.INTERRUPTED)
+    if isinstance(error, OSError) and error.filename and error.errno in _UNUSABLE:
+        return Stop(Exit.CONFIGURATION, f"{error.filename} cannot be used: {error.strerror}.")
     if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
-        return Stop(Exit.IN_USE, f"{error.strerror}: {error.filename}" if error.filename else str(error))
+        return Stop(Exit.IN_USE, str(error))
     return _known(error)
 
 
@@ -109,6 +124,8 @@ def _known(error: BaseException) -> Stop | None:
 
 
 def _of_database(error: BaseException) -> Stop | None:
+    import sqlite3
+
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
     from bedplate.data.migrate import MigrationError
@@ -127,5 +144,9 @@ def _of_database(error: BaseException) -> Stop | None:
             Exit.DATABASE,
             f"The database does not answer: {str(error.orig).strip().splitlines()[0]}",
             "BEDPLATE_DATABASE_URL says which it is.",
+        )
+    if isinstance(error, sqlite3.Error):  # before there is an engine
+        return Stop(
+            Exit.DATABASE, f"The database cannot be used: {error}.", "BEDPLATE_DATABASE_URL says which it is."
         )
     return None

@@ -151,9 +151,10 @@ class HttpDoor:
         try:
             bound = await self._listen(host.strip("[]"), int(port))
         except OSError as error:
+            why = (error.strerror or type(error).__name__).rpartition(": ")[2].lower()
             raise OSError(
-                f"cannot listen on {self.settings.http_address} for HTTP; free the port, or set "
-                f"BEDPLATE_HTTP_ADDRESS to another than {port}"
+                f"cannot listen on {self.settings.http_address} for HTTP ({why}); free the port, or set "
+                f"BEDPLATE_HTTP_ADDRESS to another"
             ) from error
         self.address = f"{host}:{bound}"
         self._sweep()
