@@ -1,6 +1,7 @@
 """`bedplate key`."""
 
 import json
+import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,6 +24,12 @@ def test_a_created_key_is_all_that_standard_output_holds_and_it_works(command, k
     assert (principal.tenant, principal.scopes) == ("acme", {"ledger.read", "rates.read"})
     assert "ledger.read, rates.read" in err
     assert out.strip() not in err
+
+
+def test_a_key_that_is_made_first_leaves_a_data_folder_for_its_owner_only(command, keys):
+    command("key", "create", "--tenant", "acme", "--scope", "ledger.read")
+
+    assert stat.S_IMODE(keys.parent.stat().st_mode) == 0o700
 
 
 def test_a_scope_that_no_method_asks_for_is_refused_with_those_that_there_are(command, keys):

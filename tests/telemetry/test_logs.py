@@ -2,7 +2,9 @@
 
 import io
 import json
+import stat
 import threading
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -61,6 +63,14 @@ def test_no_record_of_any_thread_is_lost() -> None:
     log.close()
 
     assert sorted(line["number"] for line in lines(stream)) == list(range(8_000))
+
+
+def test_a_log_and_the_folder_that_is_made_for_it_are_for_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / ".bedplate" / "server.log"
+
+    LogWriter.open(str(path)).close()
+
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path)] == [0o700, 0o600]
 
 
 class Broken(io.RawIOBase):

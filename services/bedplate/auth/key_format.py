@@ -112,7 +112,7 @@ def write_keys(path: Path, read: Callable[[Path], Keys], change: Callable[[Keys]
         KeyFileError: It cannot be written, or the change has the wrong form.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -74,7 +74,7 @@ class LogWriter:
         if target == "-":
             return cls(sys.stderr.buffer)
         path = Path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # It names principals and peers, so it is its owner's to read.
         opened = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         return cls(os.fdopen(opened, "ab", buffering=0), owned=True)
