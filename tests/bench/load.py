@@ -182,11 +182,13 @@ def grpc_headers(port: int, path: str, key: str) -> bytes:
     return encoder.encode([hpack.NeverIndexedHeaderTuple(*header) for header in headers], huffman=False)
 
 
-def http_request(port: int, path: str, key: str, body: bytes) -> bytes:
+def http_request(
+    port: int, path: str, key: str, body: bytes, content_type: str = "application/json"
+) -> bytes:
     """The whole request."""
     return (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"content-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 

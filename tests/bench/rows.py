@@ -27,7 +27,7 @@ class Row:
         id: Stable name.
         servers: Modules of its processes, or `go:` and a program of tests/bench/go; a
             later one is given the ports of the one before it.
-        door: `grpc` or `http`.
+        door: `grpc`, `http` or `connect`.
         port: Which of the last server's ports is called.
         title: For people.
         refuses: Where the server refuses all calls; empty: it answers them.
@@ -67,6 +67,7 @@ ROWS = (
     ),
     Row("go_all", ("go:all",), "http", "grpc-gateway and a Go service in one process", tool="go"),
     Row("bedplate_http", ("bedplate_platform",), "http", "bedplate, HTTP door, everything on", port=1),
+    Row("bedplate_connect", ("bedplate_platform",), "connect", "the same by Connect, in protobuf", port=1),
 )
 
 
@@ -191,6 +192,9 @@ def _factories(row: Row, port: int) -> list[Callable[[load.Round], Any]]:
         return [grpc] * load.GRPC_CONNECTIONS
     body = json.dumps(json.loads(MessageToJson(message)), separators=(",", ":")).encode()
     request = load.http_request(port, contract.PATH, KEY, body)
+    if row.door == "connect":
+        body = message.SerializeToString()
+        request = load.http_request(port, contract.METHOD, KEY, body, "application/proto")
 
     def http(result: load.Round) -> Any:
         return load.HttpConnection(result, request, len(body))
