@@ -221,7 +221,7 @@ class Machine:
 
     def issue(self, name: str, folder: Path) -> None:
         """Write a certificate as Kubernetes mounts it."""
-        names = [name, *certified().get(name, ()), "127.0.0.1"]
+        names = [name, *certified().get(name, ())]
         issued = self.authority.issue_cert(*dict.fromkeys(names))
         folder.mkdir(parents=True, exist_ok=True)
         issued.cert_chain_pems[0].write_to_path(str(folder / "tls.crt"))

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from google.protobuf.descriptor import MethodDescriptor
 
+from bedplate.client.channel import RESOLVE_EVERY_MS
 from bedplate.contract.bindings import bindings
 from bedplate.contract.policy import Visibility, resolve
 from bedplate.gateway import pages, reference
@@ -152,6 +153,16 @@ def test_the_gateways_differ_in_nothing_but_names():
     assert one == other
 
 
+@pytest.mark.parametrize("name", [name for name, each in RUNNING.items() if each.words[0] == "serve"])
+def test_a_rollout_goes_on_when_callers_know_the_new_pod(name):
+    waits_s = sum(float(ENVIRONMENTS[name][f"BEDPLATE_DRAIN_{part}_S"]) for part in ("WAIT", "REFUSE"))
+
+    assert of_kind("Deployment")[name]["spec"]["minReadySeconds"] > waits_s + RESOLVE_EVERY_MS / 1000
+    down = of_kind("HorizontalPodAutoscaler")[name]["spec"]["behavior"]["scaleDown"]["policies"]
+    assert down == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+    assert down[0]["periodSeconds"] > waits_s
+
+
 # Who calls whom.
 
 
@@ -238,7 +249,9 @@ def public_paths() -> list[tuple[str, str]]:
     def paths(noun: str, method: MethodDescriptor) -> list[tuple[str, str]]:
         if resolve(method).visibility is Visibility.INTERNAL:
             return []
-        return [(re.sub(r"\{[^}]+\}", "x", binding.path), noun) for binding in bindings(method)]
+        made = [(re.sub(r"\{[^}]+\}", "x", binding.path), noun) for binding in bindings(method)]
+        by_name = f"/{method.containing_service.full_name}/{method.name}"  # Connect and gRPC-Web
+        return [*made, (by_name, noun)] if made else []
 
     return [each for noun in NAMES for method in contract(noun).methods for each in paths(noun, method)]
 
