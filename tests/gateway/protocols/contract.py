@@ -35,11 +35,18 @@ COMPRESS_BYTES = 100
 
 
 def _method(
-    name: str, rule: str, policy: str = "", *, kind: str = "", answer: str = "Told", options: str = ""
+    name: str,
+    rule: str,
+    policy: str = "",
+    *,
+    kind: str = "",
+    ask: str = "Ask",
+    answer: str = "Told",
+    options: str = "",
 ) -> str:
     http = f"[google.api.http] {{ {rule} }}" if rule else ""
     return (
-        f'method {{ name: "{name}" input_type: ".{P}.Ask" output_type: ".{P}.{answer}" {kind} '
+        f'method {{ name: "{name}" input_type: ".{P}.{ask}" output_type: ".{P}.{answer}" {kind} '
         f"options {{ {options} {http} [bedplate.v1.policy] {{ {policy} }} }} }}\n"
     )
 
@@ -86,6 +93,13 @@ FILE = add_file(
     + _method("Viewed", 'post: "/v1/viewed" body: "*"', "http { unset_fields: true proto_names: true }")
     + _method("Secrets", 'post: "/v1/secrets" body: "*"', answer="Secret")
     + _method("Rated", 'post: "/v1/rated" body: "*"', "rate { per_second: 1 burst: 2 }")
+    + _method(
+        "Look",
+        'post: "/v1/look" body: "*"',
+        "idempotency: IDEMPOTENCY_READ_ONLY",
+        ask="Secret",
+        options="idempotency_level: NO_SIDE_EFFECTS",
+    )
     + _method("Own", f'post: "{PATH}Own" body: "*"')
     + _method("Hidden", 'post: "/v1/hidden" body: "*"', "visibility: VISIBILITY_INTERNAL")
     + _method("Unbound", "")
@@ -123,6 +137,10 @@ class Handlers:
     async def Secrets(self, request: Any, call: Call) -> Any:
         """Something that must not be guessed."""
         return Secret(name=request.name, secret="s" * request.count)
+
+    async def Look(self, request: Any, call: Call) -> Any:
+        """Whose secret it is."""
+        return Told(name=request.name)
 
     async def Count(self, request: Any, call: Call) -> AsyncIterator[Any]:
         """As many answers as the request says."""

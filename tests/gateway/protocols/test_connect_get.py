@@ -74,15 +74,23 @@ async def test_a_malformed_query_is_refused(rpc: Opened, query: str, said: str) 
 
 
 async def test_an_unknown_compression_in_the_query_is_unimplemented(rpc: Opened) -> None:
-    reply = await rpc.get("Read?message=%7B%7D&encoding=json&compression=snappy")
+    for message in ("%7B%7D", ""):
+        reply = await rpc.get(f"Read?message={message}&encoding=json&compression=snappy")
 
-    assert (reply.status, reply.json["code"]) == (501, "unimplemented")
+        assert (reply.status, reply.json["code"]) == (501, "unimplemented")
 
 
 async def test_what_changes_something_is_called_by_post_only(rpc: Opened) -> None:
     reply = await rpc.get("Echo?message=%7B%7D&encoding=json")
 
     assert (reply.status, reply["allow"]) == (405, "OPTIONS, POST")
+
+
+async def test_what_asks_with_a_secret_is_called_by_post_only(rpc: Opened) -> None:
+    reply = await rpc.get("Look?message=%7B%22secret%22%3A%22hunter2%22%7D&encoding=json")
+
+    assert (reply.status, reply["allow"]) == (405, "OPTIONS, POST")
+    assert (await rpc.call("Look", b'{"name": "a"}', "application/json")).json == {"name": "a"}
 
 
 async def test_the_key_is_looked_at_before_the_query(rpc: Opened) -> None:

@@ -1,6 +1,7 @@
 """gRPC-Web, one message each way."""
 
 import base64
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import strategies as st
 
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import codings
+from bedplate.gateway.beside.compress import COMPRESSED_MAX_BYTES
+from bedplate.gateway.exchange import Request
+from bedplate.gateway.protocols.dialect import DIALECTS
+from bedplate.gateway.protocols.envelope import coded, message
 from bedplate.gateway.protocols.told import grpc_trailers
 from bedplate.pipeline.failure import Failure, make_status
 from tests.gateway.protocols.contract import (
@@ -83,6 +88,30 @@ async def test_an_answer_is_text_where_its_caller_takes_that(
 
     assert reply["content-type"] == answered
     assert len(web(reply)[0]) == 1
+
+
+def test_text_in_more_pieces_than_anybody_sends_is_refused_before_it_is_cut_up() -> None:
+    # A list of as many pieces would be 40 times the body, and 0.4 s of everybody's time.
+    body = b"AA==" * 250_000
+    asked = Request("POST", "/", "", {}, "", 0.0)
+    asked.body = body
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal) as refused:
+            message(asked, DIALECTS[TEXT], 1 << 20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert refused.value.reason == "MALFORMED_REQUEST"
+    assert peak < len(body)
+
+
+@pytest.mark.parametrize("name", ["identity", "Identity"])
+async def test_a_message_marked_as_compressed_with_nothing_is_refused(rpc: Opened, name: str) -> None:
+    _, told = web(await rpc.call("Echo", frame(ASK, 1), WEB, grpc_encoding=name))
+
+    assert told["grpc-status"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +209,13 @@ async def test_small_messages_and_secrets_are_not_compressed(rpc: Opened) -> Non
     assert len(web(small)[0]) == 1
     assert not secret.has("grpc-encoding")
     assert len(Secret.FromString(web(secret)[0][0]).secret) == 1000
+
+
+def test_a_message_that_would_hold_everybody_up_is_not_compressed() -> None:
+    gzip = codings.WRITES["gzip"]
+
+    assert coded(bytes(COMPRESSED_MAX_BYTES), gzip, 1)[0] == 1
+    assert coded(bytes(COMPRESSED_MAX_BYTES + 1), gzip, 1)[0] == 0
 
 
 @pytest.mark.parametrize(

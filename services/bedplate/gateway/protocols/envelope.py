@@ -6,6 +6,7 @@ import struct
 
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import codings
+from bedplate.gateway.beside.compress import COMPRESSED_MAX_BYTES
 from bedplate.gateway.beside.inflate import unpack
 from bedplate.gateway.beside.negotiate import noted
 from bedplate.gateway.exchange import Request
@@ -19,7 +20,10 @@ TRAILERS = 0x80  # the same of gRPC-Web
 KNOWN = ", ".join(name for name in codings.READS if not name.startswith("x-"))
 
 _HEAD = struct.Struct(">BI")
-# Base64 in pieces, each with its padding: callers may encode message by message.
+# Base64 in pieces, each with its padding: callers may encode message by message, or
+# what they have of one. More than so many are made to hurt: each costs a call and
+# ten times its memory.
+PIECES_MAX = 1_000
 _PIECES = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -29,8 +33,8 @@ def frame(flags: int, data: bytes) -> bytes:
 
 
 def coded(data: bytes, coding: codings.Coding | None, at_least: int) -> bytes:
-    """A response message as it is sent, compressed where it has so many bytes."""
-    if coding is None or len(data) < at_least:
+    """A response message as it is sent, compressed where it has so many bytes and is not too large."""
+    if coding is None or not at_least <= len(data) <= COMPRESSED_MAX_BYTES:
         return frame(0, data)
     return frame(COMPRESSED, coding.write(data))
 
@@ -65,7 +69,7 @@ def message(request: Request, dialect: Dialect, limit: int) -> bytes:
     if not flags:
         return _within(data, limit)
     coding = request.headers.get(dialect.encoding_header, "")
-    if coding in ("", "identity"):
+    if coding.lower() in ("", "identity"):
         raise _malformed(f"The message is marked as compressed; name how in {dialect.encoding_header}.")
     return unpacked(data, coding, limit)
 
@@ -76,12 +80,12 @@ def unpacked(data: bytes, coding: str, limit: int) -> bytes:
     Raises:
         Refusal: COMPRESSION_UNSUPPORTED, CONTENT_ENCODING_INVALID or MESSAGE_TOO_LARGE.
     """
-    if coding.lower() in ("", "identity") or not data:
+    if coding.lower() in ("", "identity"):
         return _within(data, limit)
     read = codings.READS.get(coding.lower())
     if read is None:
         raise _unsupported("The message is compressed in a way that is not known here.")
-    return unpack(data, read, limit)
+    return unpack(data, read, limit) if data else data
 
 
 def _within(data: bytes, limit: int) -> bytes:
@@ -122,13 +126,13 @@ def coding_for(request: Request, dialect: Dialect) -> codings.Coding | None:
 def _from_text(body: bytes) -> bytes:
     if b"\r" in body or b"\n" in body:
         body = body.translate(None, b"\r\n")
-    pieces = _PIECES.findall(body)
+    pieces = _PIECES.findall(body) if body.count(b"=") < 2 * PIECES_MAX else ()
     if sum(map(len, pieces)) == len(body):
         try:
             return b"".join([binascii.a2b_base64(piece, strict_mode=True) for piece in pieces])
         except binascii.Error:
             pass
-    raise _malformed("The body is no base64, which grpc-web-text is; send it so, with its padding.")
+    raise _malformed("The body is no base64, which grpc-web-text is; send it in one piece, with its padding.")
 
 
 def _unsupported(sentence: str) -> Refusal:

@@ -9,6 +9,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from bedplate.contract.bindings import Binding, bindings
 from bedplate.contract.policy import Idempotency
+from bedplate.contract.redact import has_sensitive
 from bedplate.gateway.app import is_served
 from bedplate.gateway.beside import cache_control, compress, cors, idempotency, required
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Feature, Served
@@ -62,8 +63,11 @@ def _cors(endpoint: Endpoint) -> Feature | None:
 
 
 def _may_get(method: Served) -> bool:
-    """Whether a method is only read, by our promises or by protobuf's own."""
-    if method.server_streaming:
+    """Whether a method is only read, by our promises or by protobuf's own, and may stand in a URL.
+
+    A URL is written into logs and histories all along its way.
+    """
+    if method.server_streaming or has_sensitive(method.descriptor.input_type):
         return False
     own = method.descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
     return own or method.policy.idempotency is Idempotency.READ_ONLY
