@@ -1,5 +1,6 @@
 """The methods of a channel: each call gets its deadline and metadata, and is hedged where it may be."""
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -56,6 +57,8 @@ class _Callable:
     ) -> HedgedCall:
         channel = self._channel
         sent = channel.metadata(self._method, metadata)
+        # Its owner may make another of it before the last attempt is written.
+        request = deepcopy(request)
 
         def start(left_s: float | None, more: tuple[tuple[str, str], ...]) -> Any:
             return self._found()(request, timeout=left_s, metadata=(*sent, *more), **named)
