@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.gateway.library import Library
 from tests.gateway.protocols.contract import PATH, Ask, Opened, frame, open_rpc, web
 from tests.gateway.wire import Reply, Wire, call
 
@@ -103,3 +104,25 @@ async def test_bodies_of_every_sort_are_never_our_fault(rpc: Opened, content_typ
                 if reply.status == 200 and "grpc-web" in content_type:
                     assert web(reply)[1]["grpc-status"] not in ("13", "2")
     assert '"level":"error"' not in rpc.logged()
+
+
+async def test_an_idempotency_key_is_the_request_id_of_calls_by_name_too(library: Library) -> None:
+    body, target = b'{"book": {"title": "emma"}}', "/tests.library.v1.LibraryService/CreateBook"
+    async with Wire(library.address) as wire:
+        first, again = [await wire.call("POST", target, body, idempotency_key='"k"') for _ in range(2)]
+        other = await wire.call("POST", target, b"{}", idempotency_key='"k"')
+        both = await wire.call("POST", target, b'{"requestId": "a"}', idempotency_key='"k"')
+
+    assert (first.status, again.status, again["idempotent-replayed"]) == (200, 200, "true")
+    assert again.json == first.json
+    assert (other.status, other.json["code"]) == (409, "already_exists")
+    assert (both.status, both.json["code"]) == (400, "invalid_argument")
+
+
+async def test_an_idempotency_key_that_nobody_keeps_is_refused(rpc: Opened) -> None:
+    by_connect = await rpc.call("Echo", b"{}", JSON, idempotency_key="k")
+    by_web = await rpc.call("Echo", frame(b""), WEB, idempotency_key="k")
+
+    assert by_connect.status == 400
+    assert web(by_web)[1]["grpc-status"] == "3"
+    assert rpc.handlers.calls == []
