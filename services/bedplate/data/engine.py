@@ -1,7 +1,6 @@
 """The database of a process: `read` and `transact`, on PostgreSQL or SQLite."""
 
 import asyncio
-import os
 import time
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from bedplate.contract.scope import CURRENT
 from bedplate.data import fault, sqlite
 from bedplate.data.cancel import Canceller
+from bedplate.data.cores import cores
 from bedplate.data.lane import Lane
 from bedplate.data.lock import FileLock
 from bedplate.data.postgresql import PostgresqlDriver, is_postgresql
@@ -85,7 +85,7 @@ class Database:
         """
         made = sa.make_url(url)
         if is_postgresql(made):
-            size = pool or SLOTS_PER_CORE * (os.cpu_count() or 1)
+            size = pool or SLOTS_PER_CORE * cores()
             lane = Lane(PostgresqlDriver(made), name="database", size=size, queue_max=queue)
             return cls(made, writers=lane, readers=lane, lock=None, serializable=serializable)
         if made.get_backend_name() != "sqlite":

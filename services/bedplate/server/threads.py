@@ -9,7 +9,6 @@ a bound.
 import asyncio
 import contextlib
 import contextvars
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from bedplate.data.cores import cores
 from bedplate.errors import Kind, Refusal
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Threads:
             size: Threads; 0: 2 for each core.
             queue: Functions that may wait for one.
         """
-        self._size = size or THREADS_PER_CORE * (os.cpu_count() or 1)
+        self._size = size or THREADS_PER_CORE * cores()
         self._queue_max = queue
         self._pool = ThreadPoolExecutor(self._size, thread_name_prefix="bedplate-work")
         self._taken = 0
