@@ -24,6 +24,7 @@ CONTRACT = """
     audit { enabled: true }
     deprecation { since: "2026-01-01" sunset: "2999-01-01" }
     rollout { percent: 50 }
+    hedge { delay { nanos: 100000000 } max_attempts: 3 }
     http { json: JSON_MODE_STRICT created: "/v1/{text}"
            cors { origins: "https://one.example" origins: "https://two.example" } }
 """
@@ -58,6 +59,8 @@ TIGHTER = [
     {"concurrency": {"limit": 4, "queue": 1}},
     {"criticality": "CRITICALITY_SHEDDABLE"},
     {"cache": {"scope": "CACHE_SCOPE_PRINCIPAL"}},
+    {"hedge": {"maxAttempts": 2}},
+    {"hedge": {"maxAttempts": 1}},
     {"cache": {"ttl": "1s"}},
     {"cache": {"staleWhileRevalidate": "1s"}},
     {"cache": {"httpMaxAge": "1s"}},
@@ -101,6 +104,9 @@ LOOSER = [
     ({"rollout": {"percent": 51}}, "rollout.percent"),
     ({"idempotency": "IDEMPOTENCY_NATURAL"}, "idempotency"),
     ({"retry": {"maxAttempts": 2}}, "retry"),
+    ({"hedge": {"maxAttempts": 4}}, "hedge.max_attempts"),
+    ({"hedge": {"delay": "1s"}}, "hedge.delay"),
+    ({"hedge": {"codes": ["UNAVAILABLE"]}}, "hedge.codes"),
     ({"slo": {"availability": 0.9}}, "slo"),
     ({"calls": [{"method": "a.B/C"}]}, "calls"),
     ({"http": {"json": "JSON_MODE_LENIENT"}}, "http.json"),
@@ -197,7 +203,7 @@ def test_what_comes_of_a_layer_must_hold_together(descriptor):
 
 
 def test_every_option_is_one_that_a_deployment_may_tighten_or_that_the_contract_keeps():
-    given = {option.partition(".")[0] for _, option in LOOSER} | {"audit", "replay", "hedge"}
+    given = {option.partition(".")[0] for _, option in LOOSER} | {"audit", "replay"}
 
     assert given == {field.name for field in policy_pb2.MethodPolicy.DESCRIPTOR.fields}
 
@@ -210,7 +216,7 @@ def test_every_option_is_one_that_a_deployment_may_tighten_or_that_the_contract_
         ({"hedge": {"maxAttempts": 2}}, "hedge"),
     ],
 )
-def test_outcomes_are_kept_no_shorter_and_hedging_is_the_contracts(values, option):
+def test_outcomes_are_kept_no_shorter_and_what_is_not_hedged_stays_so(values, option):
     method = method_of(
         'auth { all_scopes: "x.write" } idempotency: IDEMPOTENCY_REQUEST_ID '
         'replay { keep { seconds: 3600 } ignored_fields: "text" }'
@@ -220,3 +226,24 @@ def test_outcomes_are_kept_no_shorter_and_hedging_is_the_contracts(values, optio
     with pytest.raises(LooseningError) as refused:
         over(method, values)
     assert refused.value.option == option
+
+
+def test_a_hedge_that_was_lowered_rises_no_more_and_zero_attempts_are_none(descriptor):
+    assert over(descriptor, {"hedge": {"maxAttempts": 1}}).hedge.max_attempts == 1
+    with pytest.raises(LooseningError):
+        over(descriptor, {"hedge": {"maxAttempts": 1}}, {"hedge": {"maxAttempts": 2}})
+    with pytest.raises(PolicyError, match=r"hedge\.max_attempts: 0 sets nothing"):
+        over(descriptor, {"hedge": {"maxAttempts": 0}})
+    with pytest.raises(PolicyError, match=r"hedge\.max_attempts must be 1 to 5"):
+        over(descriptor, {"hedge": {"maxAttempts": -1}})
+
+
+def test_fewer_attempts_are_shown_with_where_they_come_from(descriptor):
+    target = descriptor.containing_service.full_name
+    layer = Layer("override 7", target, parse_options({"hedge": {"maxAttempts": 1}}, where="override 7"))
+    found = {line.option: line for line in explain(descriptor, [layer])}
+
+    attempts, delay = found["hedge.max_attempts"], found["hedge.delay"]
+    assert (attempts.value, attempts.source, attempts.enforced) == ("1", "override 7", True)
+    assert attempts.change.startswith("policy file or override: lower it; 1 switches hedging off")
+    assert (delay.source, delay.change) == ("method", "the contract only")

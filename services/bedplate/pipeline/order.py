@@ -8,6 +8,7 @@ write its file and add its line.
 from bedplate.pipeline.stage import CompileStage
 from bedplate.pipeline.stages import (
     address,
+    attempts,
     audit,
     authenticate,
     authorise,
@@ -38,6 +39,7 @@ STAGES: tuple[CompileStage, ...] = (
     drain.compile,  # the process is about to stop
     shed.compile,  # the process has more to do than it can
     switch.compile,  # the operator switched the method off
+    attempts.compile,  # the operator allows fewer attempts of a hedged call
     labels.compile,  # the caller means another environment; schema fingerprint
     deprecation.compile,  # the method's last day has passed
     address.compile,  # too many failed attempts from there

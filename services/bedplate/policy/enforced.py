@@ -22,7 +22,7 @@ ENFORCED = {
     "idempotency": "server (REQUEST_ID), client (what may be retried)",
     "replay": "server",
     "retry": "client, through the generated service config",
-    "hedge": "client; others by the generated service config, where their gRPC hedges",
+    "hedge": "client; others by the generated service config; server (fewer attempts)",
     "auth.anonymous": "server",
     "auth.all_scopes": "server",
     "auth.any_scopes": "server",

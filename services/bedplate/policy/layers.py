@@ -94,7 +94,7 @@ def in_force(method: MethodDescriptor, layers: Iterable[Layer]) -> MethodPolicy:
 
 
 def _over(below: MethodPolicy, layer: Layer) -> MethodPolicy:
-    _refuse(below, layer, contract_only(layer.options))
+    _refuse(below, layer, contract_only(layer.options, below))
     merged = policy_pb2.MethodPolicy()
     merged.CopyFrom(below.options)
     sources = dict(below.sources)

@@ -14,7 +14,6 @@ Loosened = tuple[str, str, str]
 _CONTRACT_ONLY = {
     "idempotency": "what may be repeated is part of what callers were built on",
     "retry": "callers keep it, by the contract that they have",
-    "hedge": "callers keep it, by the contract that they have",
     "slo": "it is a promise and limits nothing",
     "calls": "it describes the code",
 }
@@ -29,6 +28,7 @@ _TIGHTENS = {
     "auth.step_up": "ask for more",
     "auth.relation": "ask for one",
     "auth": "ask for more",
+    "hedge.max_attempts": "lower it; 1 switches hedging off",
     "rate": "let callers call less often",
     "concurrency": "lower it",
     "criticality": "lower it",
@@ -62,8 +62,20 @@ def change(option: str) -> str:
     return f"policy file or override: {_TIGHTENS[above]}; contract: anything"
 
 
-def contract_only(given: policy_pb2.MethodPolicy) -> Loosened | None:
-    """The first option that a layer sets and only the contract can."""
+def contract_only(given: policy_pb2.MethodPolicy, below: MethodPolicy) -> Loosened | None:
+    """The first option that a layer sets and only the contract can.
+
+    Args:
+        given: What the layer sets.
+        below: The policy without the layer.
+    """
+    if given.HasField("hedge"):
+        if below.hedge is None:
+            return "hedge", "never", "calls would be sent several times"
+        for part in ("delay", "codes"):
+            if any(field.name == part for field, _ in given.hedge.ListFields()):
+                why = f"hedge.{part} can be set in the contract only, because callers keep it"
+                return f"hedge.{part}", "the contract's", why
     for field, _ in given.ListFields():
         if field.name in _CONTRACT_ONLY:
             why = f"{field.name} can be set in the contract only, because {_CONTRACT_ONLY[field.name]}"
@@ -93,6 +105,12 @@ def _less(option: str, below: float, above: float, unit: str = "") -> Iterator[L
 def _more(option: str, below: float, above: float, unit: str = "") -> Iterator[Loosened]:
     if above < below:
         yield option, f"{below:g}{unit}", f"{option} would fall from {below:g}{unit} to {above:g}{unit}"
+
+
+def _hedge(below: MethodPolicy, above: MethodPolicy) -> Iterator[Loosened]:
+    was, now = below.hedge, above.hedge
+    if was is not None and now is not None:
+        yield from _less("hedge.max_attempts", was.max_attempts, now.max_attempts)
 
 
 def _deadline(below: MethodPolicy, above: MethodPolicy) -> Iterator[Loosened]:
@@ -236,6 +254,7 @@ def _http(below: MethodPolicy, above: MethodPolicy) -> Iterator[Loosened]:
 
 _CHECKS: dict[str, Callable[[MethodPolicy, MethodPolicy], Iterator[Loosened]]] = {
     "deadline": _deadline,
+    "hedge": _hedge,
     "auth": _auth,
     "rate": _rate,
     "concurrency": _concurrency,

@@ -68,11 +68,13 @@ class Setback:
         fatal: It is the answer to the call, whatever the others would say.
         wait_s: When the next attempt may go, seconds from now; NEVER_S: none may.
         begun: Whether a server worked on the attempt; what was not begun costs no token.
+        unwanted: Whether it says nothing of the call: the answer of an attempt before is told.
     """
 
     fatal: bool = False
     wait_s: float = 0.0
     begun: bool = True
+    unwanted: bool = False
 
 
 class Race:

@@ -25,6 +25,8 @@ PUSHBACK_DIGITS = 10
 
 # Refusals of servers that did not begin: a stop of theirs must not use up the budget.
 _NOT_BEGUN = frozenset({"DRAINING"})
+# What an attempt is refused with where an operator allows fewer than the contract.
+_UNWANTED = "ATTEMPT_UNWANTED"
 
 # Starts an attempt and gives its call: the seconds that it has, and what only it sends.
 Start = Callable[[float | None, tuple[tuple[str, str], ...]], Any]
@@ -69,9 +71,12 @@ async def race(start: Start, hedge: Hedge, channel: Ground, left_s: float | None
                 if error is None:
                     plan.succeeded()
                     return call
-                if plan.failed(number, _setback(error, hedge.codes), time.monotonic()):
-                    return call
-                last = call
+                setback = _setback(error, hedge.codes)
+                over = plan.failed(number, setback, time.monotonic())
+                if last is None or not setback.unwanted:
+                    last = call
+                if over:
+                    return last
             now = time.monotonic()
             if plan.next_at is not None and plan.next_at <= now:
                 if channel.closed:
@@ -140,6 +145,8 @@ def _setback(error: Exception, codes: tuple[str, ...]) -> Setback:
     failure = from_rpc_error(error)
     ours = failure.domain == "bedplate"
     begun = not (ours and failure.reason in _NOT_BEGUN)
+    if ours and failure.reason == _UNWANTED:
+        return Setback(wait_s=NEVER_S, begun=False, unwanted=True)
     pushback_s = _pushback_s(error, failure)
     # A server that stops ends calls with CANCELLED, which `from_rpc_error` calls by its name.
     if failure.code in codes:

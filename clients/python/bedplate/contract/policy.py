@@ -249,7 +249,10 @@ def _again(
 ) -> tuple[Retry | None, Hedge | None]:
     """How a call is sent again: one of the two, and the method's own before its service's."""
     retry = _retry(name, merged)
-    hedge = promises.hedge(method, name, merged, own=sources.get("hedge") != "service")
+    # In the source of a part is a layer of the deployment, where one sets it.
+    lowered = sources.get("hedge.max_attempts", "method") not in ("method", "service")
+    own = sources.get("hedge") != "service"
+    hedge = promises.hedge(method, name, merged, own=own, attempts_min=1 if lowered else 2)
     if retry is None or hedge is None:
         return retry, hedge
     if sources.get("retry") == sources.get("hedge"):

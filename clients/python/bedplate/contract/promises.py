@@ -262,9 +262,16 @@ def cache(name: str, options: policy_pb2.MethodPolicy, *, own: bool) -> Cache | 
 
 
 def hedge(
-    method: MethodDescriptor, name: str, options: policy_pb2.MethodPolicy, *, own: bool
+    method: MethodDescriptor,
+    name: str,
+    options: policy_pb2.MethodPolicy,
+    *,
+    own: bool,
+    attempts_min: int = 2,
 ) -> Hedge | None:
     """None where a service's default does not fit the method; `own`: the method itself asks for it.
+
+    A deployment may switch hedging off with `attempts_min` 1.
 
     Raises:
         PolicyError: A second attempt could have a second effect or could not be
@@ -279,8 +286,8 @@ def hedge(
         raise PolicyError(f"{name}: only a READ_ONLY or NATURAL method can be hedged")
     if not unary:
         raise PolicyError(f"{name}: only a method with one request and one response can be hedged")
-    if not 2 <= wanted.max_attempts <= 5:
-        raise PolicyError(f"{name}: hedge.max_attempts must be 2 to 5")
+    if not attempts_min <= wanted.max_attempts <= 5:
+        raise PolicyError(f"{name}: hedge.max_attempts must be {attempts_min} to 5")
     if seconds(wanted.delay) <= 0:
         raise PolicyError(
             f"{name}: hedge.delay must be above 0, or every call would be sent several times; write what "

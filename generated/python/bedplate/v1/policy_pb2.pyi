@@ -588,7 +588,9 @@ class HedgePolicy(_message.Message):
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
     max_attempts: _builtins.int
-    """All attempts, the first one included: 2 to 5."""
+    """All attempts, the first one included: 2 to 5. A deployment may lower it, and
+    switch hedging off with 1: servers refuse further attempts, whoever makes them.
+    """
     @_builtins.property
     def delay(self) -> _duration_pb2.Duration:
         """Wait without an answer before each further attempt: above 0, and best what 95

@@ -128,6 +128,8 @@ class _PlatformReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfo
     """A message is compressed in a way that this server does not read."""
     PLATFORM_REASON_MESSAGE_COUNT_WRONG: _PlatformReason.ValueType  # 46
     """The call takes one message, and the request has none or several."""
+    PLATFORM_REASON_ATTEMPT_UNWANTED: _PlatformReason.ValueType  # 47
+    """The operator allows a call of this method fewer attempts than its contract does."""
 
 class PlatformReason(_PlatformReason, metaclass=_PlatformReasonEnumTypeWrapper):
     """Refusals of the platform. The order in which they are checked is that of
@@ -238,4 +240,6 @@ PLATFORM_REASON_COMPRESSION_UNSUPPORTED: PlatformReason.ValueType  # 45
 """A message is compressed in a way that this server does not read."""
 PLATFORM_REASON_MESSAGE_COUNT_WRONG: PlatformReason.ValueType  # 46
 """The call takes one message, and the request has none or several."""
+PLATFORM_REASON_ATTEMPT_UNWANTED: PlatformReason.ValueType  # 47
+"""The operator allows a call of this method fewer attempts than its contract does."""
 Global___PlatformReason: _TypeAlias = PlatformReason  # noqa: Y015
