@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from bedplate.transport import http as http_door
-from bedplate.transport.http_reader import HEADERS_MAX, PIPELINE_MAX
+from bedplate.transport.http_arrival import HEADERS_MAX
+from bedplate.transport.http_reader import PIPELINE_MAX
 from tests.gateway.http_door import open_door
 from tests.gateway.wire import Wire, request
 

@@ -5,6 +5,8 @@ import enum
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.exchange import Request, Response
 
+HEADERS_MAX = 100
+
 
 class State(enum.Enum):
     """What a connection waits for."""
@@ -50,4 +52,33 @@ def too_large(limit: int) -> Refusal:
         "MESSAGE_TOO_LARGE",
         f"The request's body may have {limit} bytes; send less in one call.",
         limit_bytes=limit,
+    )
+
+
+def headers_too_large(limit: int) -> Refusal:
+    """The refusal of a head that is larger than it may be, bytes, or has too many headers."""
+    return Refusal(
+        Kind.EXHAUSTED,
+        "HTTP_HEADERS_TOO_LARGE",
+        f"The request's head may have {limit} bytes and {HEADERS_MAX} headers; send less.",
+        limit_bytes=limit,
+    )
+
+
+def too_slow(limit_s: float, what: str) -> Refusal:
+    """The refusal of a request whose head or body, which `what` says, was not in in time."""
+    return Refusal(
+        Kind.LATE,
+        "HTTP_TOO_SLOW",
+        f"The request's {what} was not in within {limit_s:g} s; send it without pauses.",
+    )
+
+
+def crowded() -> Refusal:
+    """The refusal of a body for which there is no memory."""
+    return Refusal(
+        Kind.UNAVAILABLE,
+        "HTTP_CROWDED",
+        "The server holds as much of unfinished requests as it may; call again later.",
+        retry_after_s=1.0,
     )

@@ -1,9 +1,10 @@
 """Reads HTTP/1 requests off a connection, within bounds.
 
-httptools (Node's llhttp, strict) reads the syntax; all bounds are here: bytes
-and number of headers, how large a body the route takes, how much of a body
-nobody wants, how many requests wait. What breaks the rules of HTTP ends the
-connection, because nothing behind it can be trusted to begin where it seems to.
+httptools (Node's llhttp, strict) reads the syntax, but that of plain requests
+(`http_plain`). All bounds are here: bytes and number of headers, how large a body
+the route takes, how much of a body nobody wants, how many requests wait. What
+breaks the rules of HTTP ends the connection, because nothing behind it can be
+trusted to begin where it seems to.
 """
 
 import time
@@ -15,13 +16,30 @@ import httptools
 
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.app import Gateway
-from bedplate.gateway.exchange import HEADERS_LISTED, HEADERS_READ, Request, Response
+from bedplate.gateway.exchange import Request, Response
 from bedplate.settings import Settings
 from bedplate.transport.forwarded import Proxies
-from bedplate.transport.http_arrival import Arrival, State, Stop, too_large
-from bedplate.transport.http_target import HOST, path_and_query
+from bedplate.transport.http_arrival import (
+    HEADERS_MAX,
+    Arrival,
+    State,
+    Stop,
+    crowded,
+    headers_too_large,
+    too_large,
+    too_slow,
+)
+from bedplate.transport.http_head import (
+    HOST,
+    KNOWN,
+    Malformed,
+    check_host,
+    check_rare,
+    known_headers,
+    path_and_query,
+)
+from bedplate.transport.http_plain import read as read_plain
 
-HEADERS_MAX = 100
 PIPELINE_MAX = 16  # requests that wait behind one that runs
 
 # A body that nobody reads may be so large for the connection to stay open.
@@ -30,13 +48,7 @@ UNREAD_MAX_BYTES = 64 * 1024
 # A chunked request may have so many bytes of framing for each byte it may carry.
 FRAMING_FACTOR = 8
 
-_FRAMING = ("connection", "content-length", "expect", "host", "transfer-encoding")
-_KNOWN = {spelled.encode(): name for name in (*HEADERS_READ, *_FRAMING) for spelled in (name, name.title())}
 _RARE = frozenset({"connection", "expect", "transfer-encoding"})  # what more is looked at
-_LISTED = HEADERS_LISTED | {"connection", "forwarded", "x-forwarded-for"}
-
-# What Connection usually says; other words are names of headers that were for the last hop only.
-_PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 
 # Asked of its class, a member of an enum costs ten times a name of the module.
 _IDLE, _HEAD, _BODY = State.IDLE, State.HEAD, State.BODY
@@ -65,12 +77,14 @@ class Reader:
         "_chunks",
         "_done",
         "_early",
+        "_forwarded",
         "_head_lines",
         "_head_max",
         "_host",
         "_known",
         "_limit",
         "_lines",
+        "_missing",
         "_names",
         "_now",
         "_parser",
@@ -121,7 +135,8 @@ class Reader:
         self._peer = peer
         self._names = names
         self._proxies = proxies
-        self._known = _KNOWN if proxies is None else {**_KNOWN, proxies.header.encode(): proxies.header}
+        self._forwarded = proxies is not None and proxies.header == "x-forwarded-for"
+        self._known = KNOWN if proxies is None else {**KNOWN, proxies.header.encode(): proxies.header}
         self._now = accepted  # when the piece that is read now came, `time.monotonic` seconds
         self._host = ""  # the last one that was looked at
         self._reserve = reserve
@@ -141,6 +156,7 @@ class Reader:
         self._version = ""
         self._limit = 0  # how large the body may be, bytes
         self._head_lines = 0
+        self._missing = 0  # bytes of the body of a plain request, which the parser does not see
         self._clear()
 
     def _clear(self) -> None:
@@ -165,9 +181,13 @@ class Reader:
         if self.closed:
             self.unread = True
             return
+        self._now = time.monotonic()
+        if not self._came and self._read_plain(data):
+            return
         done, size = self._done, len(data)
         self._came += size
-        self._now = time.monotonic()
+        if self._missing:
+            data = self._read_body(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -204,16 +224,83 @@ class Reader:
         Raises:
             Stop: Always; the answer says so.
         """
-        limit_s, what = self._settings.http_body_s, "body"
-        if self.state is not _BODY:
-            limit_s, what = self._settings.http_header_s, "head"
-        self._stop(
-            Refusal(
-                Kind.LATE,
-                "HTTP_TOO_SLOW",
-                f"The request's {what} was not in within {limit_s:g} s; send it without pauses.",
-            )
-        )
+        in_body = self.state is _BODY
+        limit_s = self._settings.http_body_s if in_body else self._settings.http_header_s
+        self._stop(too_slow(limit_s, "body" if in_body else "head"))
+
+    def _read_plain(self, data: bytes) -> bool:
+        """Read what begins with a plain request and not with the next one; False: the parser is to."""
+        plain = read_plain(data, self._forwarded)
+        if plain is None or (self.arrivals and len(self.arrivals) >= PIPELINE_MAX):
+            return False
+        http_method, path, query, headers, size, end = plain
+        missing = end + size - len(data)
+        host = headers["host"]
+        if missing < 0 or (host != self._host and not HOST.fullmatch(host)):
+            return False
+        self._host = host
+        request = self._open(http_method, path, query, headers)
+        if size > self._limit:
+            self._body_too_large()
+        if missing:
+            self._await_body(data, end, missing)
+            return True
+        if size and self._early is None:
+            if not self._reserve(size):
+                self._stop(crowded())
+            request.body = data[end:]
+        self.arrivals.append(Arrival(request, self._early, True, True))
+        self._done += 1
+        self.due = 0.0
+        self._request = self._early = None
+        return True
+
+    def _await_body(self, data: bytes, end: int, missing: int) -> None:
+        """The head of a plain request is in, and less than its body."""
+        self.state = _BODY
+        if self._done:
+            self._began = self._now
+        self.due = self._began + self._settings.http_body_s
+        self._raw = self._came = len(data)
+        self._missing = missing
+        if len(data) > end:
+            self.on_body(data[end:])
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Take what belongs to the body of a plain request; what is behind it."""
+        piece = data[: self._missing]
+        self.on_body(piece)
+        self._missing -= len(piece)
+        if not self._missing:
+            self._complete(True, True)
+        return data[len(piece) :]
+
+    def _open(self, http_method: str, path: str, query: str, headers: dict[str, str]) -> Request:
+        """The head is in: find what it is for, and how large the body may be."""
+        peer = self._peer
+        if self._proxies is not None:
+            peer = self._proxies.caller(peer, headers.pop(self._proxies.header, ""))
+        request = self._request = Request(http_method, path, query, headers, peer, self._now, self._names)
+        found = self.gateway.open(request)
+        if isinstance(found, Response):
+            self._early, self._limit = found, UNREAD_MAX_BYTES
+        else:
+            self._limit = found
+        return request
+
+    def _complete(self, keep: bool, current: bool) -> None:
+        """The body is in; `keep`: another request may follow, `current`: it is of HTTP/1.1."""
+        request = self._request
+        assert request is not None
+        request.body = b"".join(self._chunks)
+        self.held = 0  # the connection releases what the request holds
+        keep = keep and len(self.arrivals) < PIPELINE_MAX
+        self.closed = not keep
+        self.arrivals.append(Arrival(request, self._early, keep, current))
+        self._done += 1
+        self.state = _IDLE
+        self.due = 0.0
+        self._clear()
 
     # What follows is called by the parser.
 
@@ -238,27 +325,24 @@ class Reader:
 
     def on_headers_complete(self) -> None:
         """The head is in: find what it is for, and how large a body may follow."""
-        headers = self._read_lines()
+        lines = self._lines
+        self._head_lines = len(lines)
+        if self._came > self._head_max:
+            self._check_size()
         version = self._version = self._parser.get_http_version()
-        if version != "1.1" or not _RARE.isdisjoint(headers):
-            self._check_head(version, headers)
-        host = headers.get("host")
-        if host != self._host or not host:
-            self._check_host(version, host)
         http_method = self._parser.get_method().decode("ascii")
         try:
+            headers = known_headers(lines, self._known)
+            if version != "1.1" or not _RARE.isdisjoint(headers):
+                check_rare(version, headers, self._proxies.header if self._proxies is not None else "")
+            host = headers.get("host")
+            if host != self._host or not host:
+                check_host(version, host)
+                self._host = host or ""
             path, query = path_and_query(self._url.decode("latin-1"), http_method)
-        except ValueError as error:
-            self._malformed(str(error))
-        peer = self._peer
-        if self._proxies is not None:
-            peer = self._proxies.caller(peer, headers.pop(self._proxies.header, ""))
-        request = self._request = Request(http_method, path, query, headers, peer, self._now, self._names)
-        found = self.gateway.open(request)
-        if isinstance(found, Response):
-            self._early, self._limit = found, UNREAD_MAX_BYTES
-        else:
-            self._limit = found
+        except Malformed as error:
+            self._malformed(str(error), error.status)
+        self._open(http_method, path, query, headers)
         length = headers.get("content-length")
         if length is None and "transfer-encoding" not in headers:
             return
@@ -281,88 +365,16 @@ class Reader:
         if self._early is not None:
             return
         if not self._reserve(size):
-            self._stop(
-                Refusal(
-                    Kind.UNAVAILABLE,
-                    "HTTP_CROWDED",
-                    "The server holds as much of unfinished requests as it may; call again later.",
-                    retry_after_s=1.0,
-                )
-            )
+            self._stop(crowded())
         self.held += size
         self._chunks.append(chunk)
 
     def on_message_complete(self) -> None:
         """The request is in."""
-        request = self._request
-        assert request is not None
         if len(self._lines) > self._head_lines:
             self._check_size()
-        request.body = b"".join(self._chunks)
-        self.held = 0  # the connection releases what the request holds
         parser, current = self._parser, self._version == "1.1"
-        keep = (
-            current
-            and parser.should_keep_alive()
-            and not parser.should_upgrade()
-            and len(self.arrivals) < PIPELINE_MAX
-        )
-        self.closed = not keep
-        self.arrivals.append(Arrival(request, self._early, keep, current))
-        self._done += 1
-        self.state = _IDLE
-        self.due = 0.0
-        self._clear()
-
-    def _read_lines(self) -> dict[str, str]:
-        """Those headers that are read here or further on, by lower-case name."""
-        lines, known_names = self._lines, self._known
-        self._head_lines = len(lines)
-        if self._came > self._head_max:
-            self._check_size()
-        headers: dict[str, str] = {}
-        for name, value in lines:
-            known = known_names.get(name) or known_names.get(name.lower())
-            if known is None:
-                continue
-            text = value.decode("latin-1").strip(" \t")
-            if known in headers:
-                if known not in _LISTED:
-                    self._malformed(f"The header {known} stands twice; send it once.")
-                text = f"{headers[known]}, {text}"
-            headers[known] = text
-        return headers
-
-    def _check_head(self, version: str, headers: dict[str, str]) -> None:
-        if version not in ("1.1", "1.0"):
-            self._malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.", 505)
-        coding = headers.get("transfer-encoding")
-        if coding is not None and (coding.lower() != "chunked" or version == "1.0"):
-            self._malformed("The only transfer-encoding is chunked, and only in HTTP/1.1.")
-        connection = headers.get("connection")
-        if connection is not None and connection not in _PLAIN_CONNECTION:
-            self._drop_named(connection, headers)
-        if "expect" in headers and headers["expect"].lower() != "100-continue":
-            self._malformed("The only thing to expect is 100-continue.", 417)
-
-    def _check_host(self, version: str, host: str | None) -> None:
-        if host is None:
-            if version == "1.1":
-                self._malformed("The header host is missing; send it.")
-        elif not HOST.fullmatch(host):
-            self._malformed("The header host is malformed; send a name or an address, and a port.")
-        else:
-            self._host = host
-
-    def _drop_named(self, connection: str, headers: dict[str, str]) -> None:
-        """Forget the headers that Connection names: they were for whoever was called before."""
-        for word in connection.lower().split(","):
-            name = word.strip(" \t")
-            if name in _FRAMING:
-                self._malformed(f"The header connection must not name {name}.")
-            # A proxy that hands its caller's `connection` on must not forget for it whom it calls for.
-            if self._proxies is None or name != self._proxies.header:
-                headers.pop(name, None)
+        self._complete(current and parser.should_keep_alive() and not parser.should_upgrade(), current)
 
     def _body_too_large(self) -> NoReturn:
         if self._early is not None:
@@ -375,15 +387,7 @@ class Reader:
             self._headers_too_large()
 
     def _headers_too_large(self) -> NoReturn:
-        limit = self._head_max
-        self._stop(
-            Refusal(
-                Kind.EXHAUSTED,
-                "HTTP_HEADERS_TOO_LARGE",
-                f"The request's head may have {limit} bytes and {HEADERS_MAX} headers; send less.",
-                limit_bytes=limit,
-            )
-        )
+        self._stop(headers_too_large(self._head_max))
 
     def _malformed(self, sentence: str, status: int = 0) -> NoReturn:
         self._request = None
