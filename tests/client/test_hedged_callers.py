@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from bedplate.client import wrap
 from bedplate.client.errors import (
     Aborted,
     CallError,
@@ -137,18 +138,30 @@ class Handlers:
     FindLate = FindOnce = FindShort = FindThrice = Find
 
 
+async def test_a_channel_around_another_one_does_not_multiply_its_attempts() -> None:
+    servers = Servers(refuse("UNAVAILABLE", reason="OUTCOME_UNKNOWN"))
+    async with calling(servers) as client:
+        around = Finder(client._channel, key="of-its-own")
+        with pytest.raises(Unavailable):
+            await around.call("FindLate", REQUEST)
+
+    assert servers.numbers == [None, "1", "2"]
+
+
 async def test_a_call_in_process_is_not_hedged() -> None:
     handlers = Handlers(fails=True)
     async with serve([hedged.service(handlers)], drain_refuse_s=0.0) as served:
-        async with Finder(LocalChannel(served.app.methods), key=KEY) as client:
+        local = LocalChannel(served.app.methods)
+        for channel in (local, wrap(local, hedged.SERVICE)):
+            client = Finder(channel, key=KEY)
             with pytest.raises(Unavailable):
                 await client.call("FindLate", REQUEST)
-        assert handlers.calls == 1
+        assert handlers.calls == 2
 
         async with Finder(served.grpc_address, key=KEY) as client:
             with pytest.raises(Unavailable):
                 await client.call("FindLate", REQUEST)
-        assert handlers.calls == 4
+        assert handlers.calls == 5
 
 
 async def test_where_no_further_attempt_is_wanted_the_failure_before_it_is_told() -> None:
@@ -167,7 +180,7 @@ async def test_where_no_further_attempt_is_wanted_those_that_run_still_answer() 
 
     servers = Servers(answer_after_the_refusal, refuse("UNAVAILABLE", reason="ATTEMPT_UNWANTED"))
     async with calling(servers) as client:
-        answer = await client.call("FindThrice", REQUEST)
+        answer = await client.call("Find", REQUEST)
 
     assert answer.text == "0"
     assert len(servers.seen) == 2

@@ -245,9 +245,17 @@ class Channel(grpc.aio.Channel):
     def hedge(self, method: str) -> Hedge | None:
         """When calls of a method ask a second server; None: never, also in process, where there is none."""
         policy = self._policies.get(method)
-        if policy is None or policy.hedge is None or getattr(self.current(), "in_process", False):
+        if policy is None or policy.hedge is None or self.in_process:
             return None
+        inner = self.current()
+        if isinstance(inner, Channel) and inner.hedge(method) is not None:
+            return None  # it asks further servers for each call that it gets
         return policy.hedge
+
+    @property
+    def in_process(self) -> bool:
+        """Whether it leads to methods of this process."""
+        return bool(getattr(self.current(), "in_process", False))
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
