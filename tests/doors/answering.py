@@ -1,13 +1,17 @@
 """An answer as it is on every door, read as a stranger reads it."""
 
+import base64
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from bedplate.gateway.problem import http_status
 
 Violations = tuple[tuple[str, str], ...]
 
@@ -92,6 +96,36 @@ def from_http(status: int, body: bytes) -> Answer:
         tuple(sorted(problem.get("metadata", {}).items())),
         body.decode(),
     )
+
+
+def from_connect(status: int, told: dict[str, Any]) -> Answer:
+    """What an error of Connect's says."""
+    made = status_pb2.Status(code=code_pb2.Code.Value(told["code"].upper()), message=told["message"])
+    for detail in told["details"]:
+        packed = made.details.add(type_url=f"type.googleapis.com/{detail['type']}")
+        packed.value = _unpadded(detail["value"])
+    answer = from_status(made)
+    assert status == http_status(answer.code, "", "")
+    return replace(answer, whole=answer.whole + json.dumps(told))
+
+
+def from_grpc_web(body: bytes) -> Answer:
+    """What the end of an answer of gRPC-Web says."""
+    while body[0] != 0x80:
+        body = body[5 + int.from_bytes(body[1:5], "big") :]
+    told = dict(line.split(": ", 1) for line in body[5:].decode("ascii").splitlines())
+    if told["grpc-status"] == "0":
+        return OK
+    answer = from_status(status_pb2.Status.FromString(_unpadded(told["grpc-status-details-bin"])))
+    assert (str(code_pb2.Code.Value(answer.code)), answer.sentence) == (
+        told["grpc-status"],
+        unquote(told["grpc-message"]),
+    )
+    return replace(answer, whole=answer.whole + body.decode("ascii", "replace"))
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 # What an answer must never hold: our insides, or words that only programmers of this server know.

@@ -23,7 +23,7 @@ from tests.doors.books import (
     post,
     sale,
 )
-from tests.doors.doors import DOORS, Doors
+from tests.doors.doors import BY_HTTP, DOORS, Doors
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("discreet")]
 
@@ -96,11 +96,13 @@ async def test_the_earlier_of_two_faults_is_told_on_every_door(
     if "address" in (first, second):
         del expected["local"]  # there is none in process
     if first == "route":
-        expected["http"] = "ROUTE_NOT_FOUND"
+        expected |= dict.fromkeys(BY_HTTP, "ROUTE_NOT_FOUND")
     if "deadline" in (first, second):
         del expected["grpc"]  # gRPC itself ends a call whose time is over
     if second == "size" and first != "route":
-        expected["http"] = "MESSAGE_TOO_LARGE"  # a limit of the peer there: no such body is read
+        expected |= dict.fromkeys(
+            BY_HTTP, "MESSAGE_TOO_LARGE"
+        )  # a limit of the peer there: no such body is read
 
     with limits(served, first, second):
         told = {name: (await DOORS[name](doors, faulty(first, second))).reason for name in expected}

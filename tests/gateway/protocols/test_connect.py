@@ -384,3 +384,4 @@ async def test_a_message_may_have_as_many_bytes_as_the_contract_says(rpc: Opened
     far_over = await rpc.call("Small", sized(SMALL_BYTES * 3), content_type)
     for reply in (over, far_over):
         assert (reply.status, reason_of(reply.json)) == (429, "MESSAGE_TOO_LARGE")
+        assert f"may have {SMALL_BYTES} bytes" in reply.json["message"]

@@ -11,6 +11,7 @@ from bedplate.gateway.beside.inflate import unpack
 from bedplate.gateway.beside.negotiate import noted
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.protocols.dialect import Dialect
+from bedplate.gateway.protocols.named import too_large
 
 COMPRESSED = 0x01
 END = 0x02  # of a stream of Connect's: what is in it ends the call
@@ -89,14 +90,9 @@ def unpacked(data: bytes, coding: str, limit: int) -> bytes:
 
 
 def _within(data: bytes, limit: int) -> bytes:
-    if len(data) <= limit:
-        return data
-    raise Refusal(
-        Kind.EXHAUSTED,
-        "MESSAGE_TOO_LARGE",
-        f"The request's message may have {limit} bytes; send less in one call.",
-        limit_bytes=limit,
-    )
+    if len(data) > limit:
+        raise too_large(limit)
+    return data
 
 
 def check(request: Request, dialect: Dialect) -> None:

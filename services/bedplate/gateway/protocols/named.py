@@ -18,6 +18,8 @@ from bedplate.pipeline.failure import Failure
 TIMEOUT = "connect-timeout-ms"
 _MILLISECONDS = re.compile(r"[0-9]{1,10}")
 
+_TOO_LARGE = "MESSAGE_TOO_LARGE"
+
 # Flags and length, and the end of base64.
 _AROUND_BYTES = 16
 
@@ -64,7 +66,9 @@ class Named:
         await self._method.deliver(call, payload, write)
 
     def refuse(self, call: Call, error: Exception) -> Failure:
-        """As the method's own."""
+        """As the method's own; the door knows of bodies only, and the contract tells of messages."""
+        if isinstance(error, Refusal) and error.reason == _TOO_LARGE:
+            error = too_large(self.request_bytes)
         return self._method.refuse(call, error)
 
     def _read(self, call: Call, request: Request) -> None:
@@ -76,6 +80,16 @@ class Named:
         if call.requested_timeout_s is not None:
             raise self.refuse(call, _bad("stands beside another header of the kind; send one of them."))
         call.requested_timeout_s = int(text) / 1000
+
+
+def too_large(limit: int) -> Refusal:
+    """The refusal of a message that is larger than it may be, bytes."""
+    return Refusal(
+        Kind.EXHAUSTED,
+        _TOO_LARGE,
+        f"The request's message may have {limit} bytes; send less in one call.",
+        limit_bytes=limit,
+    )
 
 
 def _bad(sentence: str) -> Refusal:
