@@ -6,6 +6,7 @@ Only its addresses and folders are others: every pod would have a machine of its
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -159,26 +160,40 @@ class Pod:
 class Caller:
     """Calls a gateway over HTTPS, as what stands before it does, on a connection that is kept."""
 
-    def __init__(self, pod: Pod, key: str) -> None:
-        context = ssl.create_default_context()
-        pod.cluster.authority.configure_trust(context)
-        plain = socket.create_connection((pod.address, pod.cluster.ports["https"]), timeout=30)
-        self._connection = http.client.HTTPConnection(pod.process.name)
-        # It is asked for the name that its Service has.
-        self._connection.sock = context.wrap_socket(plain, server_hostname=pod.process.name)
-        self._key = key
+    def __init__(self, cluster: Cluster, name: str, key: str) -> None:
+        """Prepare to call whichever pods a name leads to."""
+        self._cluster = cluster
+        self._name = name
+        self._context = ssl.create_default_context()
+        cluster.authority.configure_trust(self._context)
+        self._headers: Mapping[str, str] = {
+            "authorization": f"Bearer {key}",
+            "content-type": "application/json",
+        }
+        self._connection: http.client.HTTPConnection | None = None
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and answer of a GET, or of a POST where there is a body."""
-        headers: Mapping[str, str] = {
-            "authorization": f"Bearer {self._key}",
-            "content-type": "application/json",
-        }
+        connection = self._connection or self._connect()
         data = None if body is None else json.dumps(body)
-        self._connection.request("GET" if body is None else "POST", path, data, headers)
-        answer = self._connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        connection.request("GET" if body is None else "POST", path, data, self._headers)
+        answer = connection.getresponse()
+        told = answer.status, json.loads(answer.read())
+        self._connection = connection
+        if answer.will_close:
+            self.close()
+        return told
+
+    def _connect(self) -> http.client.HTTPConnection:
+        address = random.choice(self._cluster.names.addresses[self._name])
+        plain = socket.create_connection((address, self._cluster.ports["https"]), timeout=30)
+        connection = http.client.HTTPConnection(self._name)
+        # It is asked for the name that its Service has.
+        connection.sock = self._context.wrap_socket(plain, server_hostname=self._name)
+        return connection
 
     def close(self) -> None:
         """End the connection."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,5 +1,6 @@
 """The processes of the Kubernetes manifests, with their settings, certificates and arguments, on one host."""
 
+import signal
 import ssl
 import time
 from collections.abc import Iterator
@@ -46,11 +47,11 @@ def pods(
 
 
 @pytest.fixture
-def ask(pods: dict[str, Pod], keys: tuple[Path, str]) -> Any:
+def ask(pods: dict[str, Pod], cluster: Cluster, keys: tuple[Path, str]) -> Any:
     """Asks a gateway, each time on a connection of its own."""
 
     def asked(noun: str, path: str, body: Any = None, *, key: str = keys[1]) -> tuple[int, Any]:
-        caller = Caller(pods[f"{noun}-gateway"], key)
+        caller = Caller(cluster, f"{noun}-gateway", key)
         try:
             return caller.ask(path, body)
         finally:
@@ -144,7 +145,7 @@ def test_on_sigterm_it_goes_on_for_as_long_as_its_address_is_known_and_ends_in_t
     for group in groups:
         begun = time.monotonic()
         for pod in group:
-            pod.leave()
+            pod.send(signal.SIGTERM)
         for pod in group:
             pod.until("/readyz", 503)
             assert pod.health("/healthz") == 200

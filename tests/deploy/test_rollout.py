@@ -17,15 +17,16 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(400)]
 SPLIT = {each.name: each for each in deployed() if each.origin == "overlays"}
 CALLERS = 4
 OLD = 2
+STARTED = ("ledger", "ledger-gateway")
 
 
 class Traffic:
-    """Callers of a gateway that never stop, each on a connection that it keeps."""
+    """Callers of the ledger's gateways that never stop, each on a connection that it keeps while it may."""
 
-    def __init__(self, gateway: Pod, key: str) -> None:
+    def __init__(self, cluster: Cluster, key: str) -> None:
         self.told: Counter[tuple[int, str]] = Counter()
         self._over = threading.Event()
-        self._callers = [Caller(gateway, key) for _ in range(CALLERS)]
+        self._callers = [Caller(cluster, "ledger-gateway", key) for _ in range(CALLERS)]
         self._threads = [threading.Thread(target=self._call, args=(caller,)) for caller in self._callers]
 
     def _call(self, caller: Caller) -> None:
@@ -67,16 +68,19 @@ def start(
             return pod
 
         yield begin
+    cluster.names.addresses.clear()
 
 
-def test_a_rollout_of_a_service_fails_no_request(start, keys):
-    old = [start("ledger") for _ in range(OLD)]
-    gateway = start("ledger-gateway")
-    available_s = of_kind("Deployment")["ledger"]["spec"]["minReadySeconds"]
+@pytest.mark.parametrize("name", STARTED)
+def test_a_rollout_fails_no_request(name, start, cluster, keys):
+    # A gateway is ready once there is a server behind it.
+    first = {other: [start(other) for _ in range(OLD if other == name else 1)] for other in STARTED}
+    old = first[name]
+    available_s = of_kind("Deployment")[name]["spec"]["minReadySeconds"]
     new = []
-    with Traffic(gateway, keys[1]) as traffic:
+    with Traffic(cluster, keys[1]) as traffic:
         for pod in old:
-            new.append(start("ledger"))
+            new.append(start(name))
             # The controller waits so long, and looks at nothing else.
             threading.Event().wait(available_s)
             pod.leave()
