@@ -38,7 +38,7 @@ def method_of(request: Any = EVERYTHING, response: Any = EVERYTHING, **http: Any
 
 def lenient_decoder(message_class: type[M]) -> Callable[[bytes], M]:
     """As `decoder`, for documents as lenient methods take them."""
-    return decoder(message_class, parse=lenient_json.parse, plan=lenient_json.message)
+    return decoder(message_class, parse=lenient_json.parse, reader=lenient_json.reader)
 
 
 def plan(

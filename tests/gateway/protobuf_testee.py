@@ -26,7 +26,7 @@ from bedplate.gateway.codec.text import EncodeError
 _LENGTH = struct.Struct("<I")
 
 # What reads requests of the category that is to pass over unknown fields.
-_LENIENT: dict[str, Any] = {"parse": lenient_json.parse, "plan": lenient_json.message}
+_LENIENT: dict[str, Any] = {"parse": lenient_json.parse, "reader": lenient_json.reader}
 
 
 def pool_of(path: Path) -> descriptor_pool.DescriptorPool:

@@ -8,7 +8,7 @@ the query nor in the body.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -16,11 +16,11 @@ from bedplate.contract.bindings import Binding
 from bedplate.contract.messages import is_map
 from bedplate.contract.policy import PolicyError
 from bedplate.errors import Refusal, Violation
-from bedplate.gateway.codec import plan as json_plan
+from bedplate.gateway.codec.decode import Read, reader
 from bedplate.gateway.codec.encode import writer
 from bedplate.gateway.codec.kind import is_free, is_special
 from bedplate.gateway.codec.parse import parse
-from bedplate.gateway.codec.text import VIOLATIONS_MAX, Unfit, join, refusal
+from bedplate.gateway.codec.text import VIOLATIONS_MAX, join, refusal
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import Parameter, map_key, named, pairs, resolve, unfit
 from bedplate.gateway.routes import Template
@@ -41,7 +41,7 @@ class Plan:
 
     # What reads a text as a value of a field; None: it takes none.
     text_reader = staticmethod(text_reader)
-    # What reads a body.
+    # What parses a body.
     parse = staticmethod(parse)
     # Whether a rule may be for TRACE, which is about the way of a request and no call.
     may_trace = False
@@ -85,36 +85,30 @@ class Plan:
     def _resolve(self, name: str, *, json_names: bool = True) -> Parameter:
         return resolve(self._descriptor, name, self.text_reader, json_names=json_names, others=self._reserved)
 
-    def _body_plan(self, binding: Binding) -> Callable[[Any], dict[str, Any]] | None:
+    def _body_plan(self, binding: Binding) -> Read | None:
         if not binding.body:
             return None
         if binding.http_method in ("GET", "HEAD"):
             raise self._wrong("a GET has no body; leave `body` out.")
+        read = self._reader()
         if binding.body == "*":
-            whole = self._whole_plan()
-            if not is_special(self._descriptor):
-                return whole
-            if self._variables:
+            if self._variables and is_special(self._descriptor):
                 raise self._wrong(
                     f"{self._descriptor.full_name} is one JSON value, all of it the body; "
                     "take the path's fields out, or wrap it in a message."
                 )
-            return lambda value: _arguments(whole(value))
+            return read
         field = self._descriptor.fields_by_name.get(binding.body)
         if field is None:
             raise self._wrong(f"the body's field {binding.body} is no field of {self._descriptor.full_name}.")
         if field.name in self._from_path:
             raise self._wrong(f"the field {field.name} cannot come from the path and from the body.")
         self._below = None if is_map(field) else field.message_type
-        self._under = name = field.name
-        part = self._field_plan(field)
-        return lambda value: {name: part(value)}
+        self._under, name = field.name, field.json_name
+        return lambda value: read({name: value})
 
-    def _whole_plan(self) -> Callable[[Any], Any]:
-        return json_plan.message(self._descriptor)
-
-    def _field_plan(self, field: FieldDescriptor) -> Callable[[Any], Any]:
-        return json_plan.nullable_field(field)
+    def _reader(self) -> Read:
+        return reader(self._descriptor)
 
     def _taken_from_body(self) -> Iterator[tuple[str, tuple[frozenset[str], ...]]]:
         """The path's fields that the body could hold too: path below the body, and the names in its JSON."""
@@ -144,7 +138,7 @@ class Plan:
         Raises:
             Refusal: INVALID_REQUEST, MALFORMED_REQUEST or HTTP_MALFORMED.
         """
-        message = self._class(**self._from_body(request)) if request.body else self._class()
+        message = self._from_body(request) if request.body else self._class()
         if self._variables:
             for variable, text in zip(self._variables, request.values, strict=True):
                 variable.set(message, text)
@@ -152,7 +146,7 @@ class Plan:
             self._add_query(message, request)
         return message
 
-    def _from_body(self, request: Request) -> dict[str, Any]:
+    def _from_body(self, request: Request) -> Message:
         if self._convert is None:
             raise unfit("", "This call takes no body; leave it out.", "http.no_body")
         try:
@@ -160,12 +154,14 @@ class Plan:
             for path, steps in self._taken:
                 if _holds(value, steps):
                     raise unfit(path, _twice("path", "body"), "http.twice")
-            return self._convert(value)
-        except (Refusal, Unfit) as error:
+        except Refusal as error:
             if not error.violations:
                 raise
-            found = error.violations
-        raise refusal(Violation(join(self._under, v.field), v.sentence, v.rule) for v in found)
+            raise refusal(
+                Violation(join(self._under, v.field), v.sentence, v.rule) for v in error.violations
+            ) from None
+        made: Message = self._convert(value)
+        return made
 
     def _add_query(self, message: Message, request: Request) -> None:
         seen: dict[tuple[str, str], str] = {}
@@ -213,11 +209,6 @@ class Plan:
         if len(self._parameters) < PARAMETERS_MAX:
             self._parameters[name] = found
         return found
-
-
-def _arguments(made: Any) -> dict[str, Any]:
-    """What a constructor takes; free values come as messages."""
-    return made if type(made) is dict else {field.name: value for field, value in made.ListFields()}
 
 
 def _twice(one: str, other: str) -> str:

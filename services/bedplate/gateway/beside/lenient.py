@@ -17,11 +17,12 @@ from bedplate.contract.messages import field_at, is_map
 from bedplate.errors import Kind, Refusal
 from bedplate.gateway.beside import lenient_json
 from bedplate.gateway.beside.lenient_value import lenient_reader
+from bedplate.gateway.codec.decode import Read
 from bedplate.gateway.codec.kind import VALUE
 from bedplate.gateway.endpoint import Endpoint, Feature
 from bedplate.gateway.exchange import Request
 from bedplate.gateway.parameter import STEPS_MAX, Parameter, pairs, unfit
-from bedplate.gateway.text_value import Reader, named_reader
+from bedplate.gateway.text_value import Reader
 from bedplate.gateway.transcode import Plan
 
 _SPACE = b" \t\r\n"
@@ -63,28 +64,23 @@ class LenientPlan(Plan):
         self._places = tuple(steps)
         self._filled = (*steps, (*self._body.split("."),)) if self._body else tuple(steps)
 
-    def _body_plan(self, binding: Binding) -> Callable[[Any], Any] | None:
-        *parents, name = binding.body.split(".")
-        field = field_at(self._descriptor, binding.body) if parents else None
+    def _body_plan(self, binding: Binding) -> Read | None:
+        field = field_at(self._descriptor, binding.body) if "." in binding.body else None
         if field is None or binding.http_method in ("GET", "HEAD"):
             return super()._body_plan(binding)
         self._below = None if is_map(field) else field.message_type
         self._under = binding.body
-        part = self._field_plan(field)
+        read, names = self._reader(), binding.body.split(".")
 
         def convert(value: Any) -> Any:
-            made = {name: part(value)}
-            for step in reversed(parents):
-                made = {step: made}
-            return made
+            for name in reversed(names):
+                value = {name: value}
+            return read(value)
 
         return convert
 
-    def _whole_plan(self) -> Callable[[Any], Any]:
-        return lenient_json.message(self._descriptor)
-
-    def _field_plan(self, field: FieldDescriptor) -> Callable[[Any], Any]:
-        return lenient_json.nullable_field(field)
+    def _reader(self) -> Read:
+        return lenient_json.reader(self._descriptor)
 
     def _variable(self, path: str) -> Parameter:
         try:
@@ -103,7 +99,7 @@ class LenientPlan(Plan):
         message = self._class()
         if self._convert is not None:
             if request.body.strip(_SPACE):
-                message = self._class(**self._from_body(request))
+                message = self._from_body(request)
                 if self._whole and not _at(message, self._above).HasField(self._last):
                     raise unfit(self._body, "Send an object, not null.", "json.type")
             elif self._whole or self._above:
@@ -122,9 +118,9 @@ class LenientPlan(Plan):
         elif len(place) > 1 or leaf.message_type is None or leaf.message_type.full_name not in _AS_JSON:
             self._put(message, place, [text])
         else:
-            parts = named_reader(lenient_json.nullable_field(leaf))(text.strip('"'), leaf.name)
+            made = self._reader()({leaf.json_name: text.strip('"')})
             self._check_oneof(message, leaf)
-            getattr(message, leaf.name).CopyFrom(type(getattr(message, leaf.name))(**parts))
+            getattr(message, leaf.name).CopyFrom(getattr(made, leaf.name))
 
     def _add_query(self, message: Message, request: Request) -> None:
         if ";" in request.query:

@@ -1,6 +1,6 @@
 """JSON as grpc-gateway takes it: what that does not know is dropped.
 
-`parse`, `message` and `nullable_field` are as codec/parse.py and codec/plan.py have them.
+`parse` and `reader` are as codec/parse.py and codec/decode.py have them.
 Besides what those take: one value with anything behind it; unknown fields, at
 any depth; unknown names of enum values, which leave a field unset and a list
 shorter; unknown numbers of enums, which are kept; and spellings of bytes,
@@ -16,10 +16,12 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from bedplate.contract.messages import is_map
 from bedplate.errors import Refusal, Violation
+from bedplate.gateway.codec import decode
 from bedplate.gateway.codec import leaf as json_leaf
 from bedplate.gateway.codec import parse as strictly
 from bedplate.gateway.codec import plan as json_plan
 from bedplate.gateway.codec import text as json_text
+from bedplate.gateway.codec.decode import Read
 from bedplate.gateway.codec.leaf import INTEGERS, Convert
 from bedplate.gateway.codec.parse import DEPTH_MAX, Huge, Twice
 from bedplate.gateway.codec.text import Unfit
@@ -59,20 +61,9 @@ def parse(data: bytes, descriptor: Descriptor | None = None) -> Anything:
     return value
 
 
-def message(descriptor: Descriptor) -> Convert:
-    """As `plan.message`."""
-    return json_plan.message(descriptor, _Builder)
-
-
-def nullable_field(field: FieldDescriptor) -> Convert:
-    """As `plan.nullable_field`."""
-    convert = json_plan.nullable_field(field, _Builder)
-
-    def known(value: Anything) -> Anything:
-        made = convert(value)
-        return None if made is _DROPPED else made
-
-    return known
+def reader(descriptor: Descriptor) -> Read:
+    """As `decode.reader`."""
+    return decode.reader(descriptor, _Builder)
 
 
 def _no_number(_: str) -> Anything:

@@ -50,6 +50,6 @@ def compile(endpoint: Endpoint) -> Feature | None:
 class _RawPlan(Plan):
     """A plan whose body is taken as it is."""
 
-    def _from_body(self, request: Request) -> dict[str, Any]:
+    def _from_body(self, request: Request) -> Message:
         held = {"content_type": request.headers.get("content-type", ""), "data": request.body}
-        return held if self._body == "*" else {self._body: held}
+        return self._class(**(held if self._body == "*" else {self._body: held}))

@@ -9,15 +9,21 @@ Extensions are not read.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
-from bedplate.gateway.codec import plan as json_plan
+from bedplate.gateway.codec.kind import is_special
 from bedplate.gateway.codec.leaf import Convert
 from bedplate.gateway.codec.parse import parse
+from bedplate.gateway.codec.plan import Builder
+from bedplate.gateway.codec.quick import MISSES, functions
 from bedplate.gateway.codec.text import Unfit, refusal
 
 M = TypeVar("M", bound=Message)
+
+# Makes a message of a JSON value.
+Read = Callable[[Any], Any]
 
 
 def decode_message(data: bytes, message_class: type[M]) -> M:
@@ -29,11 +35,41 @@ def decode_message(data: bytes, message_class: type[M]) -> M:
     return decoder(message_class)(data)
 
 
+def reader(descriptor: Descriptor, builder: type[Builder] = Builder) -> Read:
+    """What makes messages of a type of JSON values, as the parser gives them; the plan is made now.
+
+    What it returns raises `Refusal` INVALID_REQUEST with the fields that do not fit.
+    """
+    make = GetMessageClass(descriptor)
+    explain = builder.whole(lambda builder: builder.message(descriptor, False))
+    quick: dict[tuple[str, ...], Convert] = {}
+    if not is_special(descriptor):
+        quick = functions(descriptor, _single)
+
+    def read(value: Any) -> Any:
+        try:
+            return make(**quick[tuple(value)](value))
+        except MISSES:
+            pass
+        try:
+            made = explain(value)
+        except Unfit as unfit:
+            raise refusal(unfit.violations) from None
+        # Struct, Value and ListValue come as messages.
+        return make(**made) if type(made) is dict else made
+
+    return read
+
+
+def _single(field: FieldDescriptor) -> Convert:
+    return Builder.whole(lambda builder: builder.single(field, False))
+
+
 def decoder(
     message_class: type[M],
     *,
     parse: Callable[[bytes, Descriptor], Any] = parse,
-    plan: Callable[[Descriptor], Convert] = json_plan.message,
+    reader: Callable[[Descriptor], Read] = reader,
 ) -> Callable[[bytes], M]:
     """What reads JSON documents as messages of a type, strictly or by another reader; the plan is made now.
 
@@ -41,15 +77,5 @@ def decoder(
     not JSON or nested too deep, INVALID_REQUEST with the fields that do not fit.
     """
     descriptor: Any = message_class.DESCRIPTOR  # upb's own type in the stubs
-    convert = plan(descriptor)
-
-    def decode(data: bytes) -> M:
-        value = parse(data, descriptor)
-        try:
-            made = convert(value)
-            # Struct, Value and ListValue come as messages.
-            return message_class(**made) if type(made) is dict else made
-        except Unfit as unfit:
-            raise refusal(unfit.violations) from None
-
-    return decode
+    read = reader(descriptor)
+    return lambda data: read(parse(data, descriptor))

@@ -21,7 +21,6 @@ from bedplate.gateway.codec import leaf as json_leaf
 from bedplate.gateway.codec.kind import ANY, VALUE, find_type, is_special, is_wrapper
 from bedplate.gateway.codec.leaf import Convert, Never, wrong_type
 from bedplate.gateway.codec.parse import Twice
-from bedplate.gateway.codec.quick import MISSES, quick_plan
 from bedplate.gateway.codec.text import KEY_SHOWN_MAX, VIOLATIONS_MAX, Unfit
 from bedplate.telemetry.redact import is_sensitive
 
@@ -30,49 +29,10 @@ T = TypeVar("T")
 SUGGEST_MAX = 5  # unknown names of one object that get a suggestion; each costs about 0.1 ms
 
 
-def message(descriptor: Descriptor, builder: "type[Builder] | None" = None) -> Convert:
-    """The plan of a message type: a JSON value to a dict of arguments, or to a message."""
-    return _quick_first(descriptor, False, builder or Builder)
-
-
-def nullable_field(descriptor: FieldDescriptor, builder: "type[Builder] | None" = None) -> Convert:
-    """The plan of a field's whole value, with null as None or as what null means there."""
-    secret, kind = is_sensitive(descriptor), builder or Builder
-    _, exact, convert, null = kind.whole(lambda builder: builder.field(descriptor, secret))
-    if descriptor.message_type is not None and not descriptor.is_repeated:
-        convert = _quick_first(descriptor.message_type, secret, kind)
-
-    def nullable(value: Anything) -> Anything:
-        if value is None or type(value) is exact:
-            return null if value is None else value
-        return convert(value)
-
-    return nullable
-
-
 def forget() -> None:
     """Keep no plan any more: those of contracts that are gone hold the contracts."""
     with Builder._lock:
         Builder._kept.clear()
-
-
-def _quick_first(descriptor: Descriptor, secret: bool, builder: "type[Builder]") -> Convert:
-    explain = builder.whole(lambda builder: builder.message(descriptor, secret))
-    if is_special(descriptor):
-        return explain
-    quick = quick_plan(descriptor, _single)
-
-    def convert(value: Anything) -> Anything:
-        try:
-            return quick(value)
-        except MISSES:
-            return explain(value)
-
-    return convert
-
-
-def _single(field: FieldDescriptor) -> Convert:
-    return Builder.whole(lambda builder: builder.single(field, False))
 
 
 # What a field's plan holds: its name, the type whose values need no
