@@ -85,7 +85,7 @@ def readings(
             try:
                 reader.feed(piece)
             except Stop as stop:
-                return [*found, _arrivals(reader), _answer(stop.response), reserved[0], reader.held]
+                return [*found, _arrivals(reader), (reserved[0], reader.held), _answer(stop.response)]
             found.append((_arrivals(reader), reader.state, reader.due, reader.closed, reader.unread))
             found.append((reserved[0], reader.held))
             if where.answered:
