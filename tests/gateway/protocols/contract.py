@@ -89,7 +89,12 @@ FILE = add_file(
     )
     + _method("Free", 'get: "/v1/free"', options="idempotency_level: NO_SIDE_EFFECTS")
     + _method("Small", 'post: "/v1/small" body: "*"', f"limits {{ request_bytes: {SMALL_BYTES} }}")
-    + _method("Lenient", 'post: "/v1/lenient" body: "*"', "http { json: JSON_MODE_LENIENT }")
+    + _method(
+        "Lenient",
+        'post: "/v1/lenient" body: "*"',
+        "http { json: JSON_MODE_LENIENT }",
+        options="idempotency_level: NO_SIDE_EFFECTS",
+    )
     + _method("Viewed", 'post: "/v1/viewed" body: "*"', "http { unset_fields: true proto_names: true }")
     + _method("Secrets", 'post: "/v1/secrets" body: "*"', answer="Secret")
     + _method("Rated", 'post: "/v1/rated" body: "*"', "rate { per_second: 1 burst: 2 }")

@@ -80,6 +80,13 @@ async def test_an_unknown_compression_in_the_query_is_unimplemented(rpc: Opened)
         assert (reply.status, reply.json["code"]) == (501, "unimplemented")
 
 
+async def test_a_lenient_method_passes_unknown_parameters_over(rpc: Opened) -> None:
+    reply = await rpc.get("Lenient?message=%7B%22name%22%3A%22a%22%7D&encoding=json&count=3&utm_source=x")
+
+    assert (reply.status, reply.json["name"]) == (200, "a")
+    assert "count" not in reply.json
+
+
 async def test_what_changes_something_is_called_by_post_only(rpc: Opened) -> None:
     reply = await rpc.get("Echo?message=%7B%7D&encoding=json")
 

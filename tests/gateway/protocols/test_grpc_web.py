@@ -70,6 +70,12 @@ async def test_text_may_come_in_pieces_with_their_own_padding(rpc: Opened) -> No
     assert told["grpc-status"] == "0"
 
 
+async def test_text_may_come_in_lines(rpc: Opened) -> None:
+    body = base64.encodebytes(frame(Ask(name="a" * 200).SerializeToString())).replace(b"\n", b"\r\n")
+
+    assert web(await rpc.call("Echo", body, TEXT))[1]["grpc-status"] == "0"
+
+
 @pytest.mark.parametrize(
     ("content_type", "accept", "answered"),
     [
