@@ -94,34 +94,57 @@ async def race(start: Start, hedge: Hedge, channel: Ground, left_s: float | None
 
 
 class _Attempts:
-    """The attempts that run, each in a task of its own that does not fail."""
+    """The attempts that run.
+
+    Each is told of by its call's own callback: a task for each of them, and waiting
+    for tasks, made a call that is answered in time a tenth dearer.
+    """
 
     def __init__(self, start: Start) -> None:
         self._start = start
-        self._running: dict[asyncio.Task[Any], tuple[int, Any]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[int, Any] = {}
+        self._ended: list[int] = []
+        self._waiter: asyncio.Future[None] | None = None
 
     def send(self, number: int, left_s: float | None) -> None:
         call = self._start(left_s, ((HEDGED_ATTEMPTS, str(number)),) if number else ())
-        self._running[asyncio.ensure_future(_failure(call))] = number, call
+        self._running[number] = call
+        call.add_done_callback(lambda _: self._end(number))
 
     async def wait(self, until: float | None) -> list[tuple[int, Any, Exception | None]]:
         """Which attempts ended, each with its call and how it failed; none when the time came first."""
-        timeout_s = None if until is None else max(0.0, until - time.monotonic())
-        if not self._running:
-            await asyncio.sleep(timeout_s or 0.0)
-            return []
-        done, _ = await asyncio.wait(self._running, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if not self._ended:
+            self._waiter = self._loop.create_future()
+            timer = None
+            if until is not None:
+                timer = self._loop.call_later(max(0.0, until - time.monotonic()), self._wake)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        numbers, self._ended = self._ended, []
+        calls = [(number, self._running.pop(number)) for number in numbers]
+        ended = [(number, call, await _failure(call)) for number, call in calls]
         # Good answers first, and of failures the latest attempt's last: it is the one to be told.
-        ended = [(*self._running.pop(task), task.result()) for task in done]
         return sorted(ended, key=lambda one: (one[2] is not None, one[0]))
 
     async def cancel(self) -> None:
         """Give up those that run."""
-        if self._running:
-            # Not the tasks: one that has not begun to wait would leave its call to its deadline.
-            for _, call in self._running.values():
-                call.cancel()
-            await asyncio.wait(self._running)
+        for call in self._running.values():
+            call.cancel()
+        for call in self._running.values():
+            await _failure(call)
+
+    def _end(self, number: int) -> None:
+        self._ended.append(number)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 async def _failure(call: Any) -> Exception | None:
