@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from bedplate.auth.keys import list_keys
 from bedplate.data.page import load_shared_key
@@ -80,7 +81,7 @@ def test_the_addresses_of_callers_are_counted_where_they_are_known():
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """The folder in which the page's commands were typed."""
-    (block,) = re.findall(r"^```sh\n(.*?)^```", DOCUMENTATION.read_text(), re.M | re.S)
+    block = "".join(re.findall(r"^```sh\n(.*?)^```", DOCUMENTATION.read_text(), re.M | re.S))
     path = os.pathsep.join([str(BEDPLATE.parent), os.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-euc", block],
@@ -112,6 +113,13 @@ def test_the_files_that_the_page_makes_are_those_that_are_mounted_and_can_be_use
     assert [key.tenant for key in list_keys(made / "secrets" / "keys" / "keys.json")] == ["acme"]
     assert (made / "first-key").read_text().startswith("bp_")
     assert [path for path in made.rglob("*") if path.stat().st_mode & 0o077] == []
+
+
+def test_the_authority_that_the_page_makes_may_sign_certificates(made):
+    authority = x509.load_pem_x509_certificate((made / "ca.crt").read_bytes())
+
+    assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert authority.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
 
 
 def test_the_databases_are_those_that_the_settings_name():

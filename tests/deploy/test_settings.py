@@ -142,7 +142,7 @@ def commands_of_the_page() -> list[str]:
     """What its blocks have `bedplate` do."""
     blocks = "".join(re.findall(r"^```sh(?:ell)?\n(.*?)^```", DOCUMENTATION.read_text(), re.M | re.S))
     found = []
-    for line in blocks.splitlines():
+    for line in blocks.replace("\\\n", " ").splitlines():
         words = shlex.split(line.partition(" > ")[0]) if "bedplate " in line else []
         at = [index for index, word in enumerate(words) if Path(word).name == "bedplate"]
         if at and words[0] not in ("useradd", "kubectl", "systemctl"):
