@@ -214,6 +214,41 @@ async def test_a_service_that_runs_nowhere_is_unavailable(served: Served) -> Non
     assert "BEDPLATE_UPSTREAMS" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("target", "given", "says"),
+    [
+        ("rates:50051", {}, "unencrypted to rates:50051. Set BEDPLATE_UPSTREAM_CA to call echo over TLS"),
+        ("https://rates", {}, "echo of BEDPLATE_UPSTREAMS cannot be called: .*is a URL"),
+        ("127.0.0.1", {}, "echo of BEDPLATE_UPSTREAMS cannot be called: .*has no port"),
+        (
+            "127.0.0.1:1",
+            {"upstream_key": "a b"},
+            "echo of BEDPLATE_UPSTREAMS cannot be called: the key holds",
+        ),
+    ],
+)
+async def test_a_service_elsewhere_that_could_not_be_called_stops_start_up(
+    tmp_path: Path, target: str, given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says):
+        await app(tmp_path, upstreams={"echo": target}, **given).start()
+
+
+async def test_an_authority_that_is_none_stops_start_up(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("none")
+
+    with pytest.raises(SettingsError, match=f"echo of BEDPLATE_UPSTREAMS cannot be called: tls: {ca}"):
+        await app(tmp_path, upstreams={"echo": "rates:50051"}, upstream_ca=ca).start()
+
+
+async def test_what_is_said_of_a_service_elsewhere_is_passed_over_where_it_runs_here(tmp_path: Path) -> None:
+    process = app(tmp_path, echo.TYPE, upstreams={"echo": "rates:50051"})
+
+    await process.start()
+    await process.stop()
+
+
 async def test_a_service_finds_one_of_another_process(served: Served) -> None:
     async with serve([], upstreams={"echo": served.grpc_address}, upstream_key="test-key") as front:
         answer = await stub(front.app.channel("echo"))(EchoRequest(text="hi"))

@@ -159,6 +159,8 @@ class App(Running):
                 tightened.update(made)
         methods = {s.descriptor.full_name: s.descriptor.methods_by_name for s in self.services.values()}
         check_targets(layers, methods)
+        for name in self.settings.upstreams:
+            self.channel(name)  # what is wrong with one is said now, and not to the first caller
 
     def _threads(self) -> Threads:
         threads = Threads()

@@ -8,13 +8,14 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from bedplate.client.channel import connect, wrap
+from bedplate.client.target import is_loopback, normalised
 from bedplate.client.tls import Tls
 from bedplate.errors import Kind, Refusal
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.server.service import Service
-from bedplate.settings import Settings
+from bedplate.settings import Settings, SettingsError
 from bedplate.transport.local import LocalChannel
 
 # Finds the contracts of a noun; none when nobody here knows it.
@@ -46,21 +47,39 @@ def open_channel(
     In process when it runs here; to the settings' upstream otherwise. Where it
     is neither, its methods answer UNAVAILABLE: a service that can do without it
     must be able to start.
+
+    Raises:
+        SettingsError: It runs elsewhere and cannot be called as the settings say.
     """
     if name in services:
         return wrap(LocalChannel(methods), services[name].descriptor, forward_credential=True, vouch=True)
     if target := settings.upstreams.get(name):
+        return _connect(name, target, settings, contracts(name))
+    return LocalChannel({}, unknown=_Nowhere(name))
+
+
+def _connect(
+    name: str, target: str, settings: Settings, contracts: list[ServiceDescriptor]
+) -> grpc.aio.Channel:
+    tls = _tls(settings)
+    try:
+        if tls is None and not settings.tls_elsewhere and not is_loopback(normalised(target)):
+            raise SettingsError(
+                f"Credentials of callers would travel unencrypted to {target}. Set BEDPLATE_UPSTREAM_CA to "
+                f"call {name} over TLS, or BEDPLATE_TLS_ELSEWHERE=true when a mesh between encrypts."
+            )
         return connect(
             target,
-            *contracts(name),
+            *contracts,
             key=settings.upstream_key,
             forward_credential=not settings.upstream_key,
             plaintext=settings.tls_elsewhere,
-            tls=_tls(settings),
+            tls=tls,
             environment=settings.environment,
             vouch=not settings.upstream_key,
         )
-    return LocalChannel({}, unknown=_Nowhere(name))
+    except ValueError as error:
+        raise SettingsError(f"{name} of BEDPLATE_UPSTREAMS cannot be called: {error}.") from error
 
 
 def _tls(settings: Settings) -> Tls | None:
