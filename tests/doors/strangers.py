@@ -1,4 +1,4 @@
-"""Clients that are not ours: a program with plain stubs, curl, and grpcurl."""
+"""Clients that are not ours: a program with plain stubs, curl, grpcurl and buf."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
-from tests.doors.answering import Answer, from_http, from_status
+from tests.doors.answering import Answer, from_connect, from_http, from_status
 from tests.doors.asking import METHODS, transcoded
 from tests.faults.platform import ROOT, Platform
 
@@ -108,6 +108,34 @@ class Grpcurl:
         if done.returncode:
             return from_status(ParseDict(json.loads(done.stderr), status_pb2.Status())), {}
         return Answer("OK"), by_proto_names(GetMessageClass(method.output_type)(), json.loads(done.stdout))
+
+
+class BufConnect:
+    """buf's own client of Connect, over HTTP/1.1."""
+
+    protocol = "connect"
+
+    def __init__(self, platform: Platform) -> None:
+        self._url = platform.http_url
+        contract = ROOT / "generated" / "descriptors" / "bedplate.binpb"
+        buf = str(Path(sys.executable).parent / "buf")
+        self._command = [buf, "curl", "--schema", str(contract), "--protocol", self.protocol, "-d", "@-"]
+
+    def call(self, request: Message, key: str) -> Told:
+        """See `Stranger`."""
+        method = METHODS[request.DESCRIPTOR.name.removesuffix("Request")]
+        header = ["--header", f"authorization: Bearer {key}"] if key else []
+        url = f"{self._url}/{method.containing_service.full_name}/{method.name}"
+        done = run([*self._command, *header, url], json.dumps(MessageToDict(request)).encode(), check=False)
+        if done.returncode:
+            return from_connect(0, json.loads(done.stderr)), {}
+        return Answer("OK"), by_proto_names(GetMessageClass(method.output_type)(), json.loads(done.stdout))
+
+
+class BufGrpcWeb(BufConnect):
+    """buf's own client of gRPC-Web."""
+
+    protocol = "grpcweb"
 
 
 def by_proto_names(response: Message, document: dict[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,18 @@ from bedplate.auth.keys import create_key
 from bedplate.ledger.v1 import ledger_pb2 as pb
 from tests.doors.answering import check_answer
 from tests.doors.books import CURRENCIES, INT64_MAX, NOBODY, accounts, entries, post, sale
-from tests.doors.strangers import Curl, Grpcurl, PlainStubs, Stranger, find_grpcurl
+from tests.doors.strangers import BufConnect, BufGrpcWeb, Curl, Grpcurl, PlainStubs, Stranger, find_grpcurl
 from tests.faults.platform import Platform
 
 AMOUNTS = {"EUR": 1_234, "JPY": 1_234, "KWD": INT64_MAX}
+
+
+# It is begun anew for each call and reads the contract, which takes a fifth of a second.
+BUF = {"buf, by Connect": BufConnect, "buf, by gRPC-Web": BufGrpcWeb}
+STRANGERS = [
+    *("plain stubs", "curl", "grpcurl"),
+    *(pytest.param(name, marks=pytest.mark.soak) for name in BUF),
+]
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert "Bearer" not in log
 
 
-@pytest.fixture(scope="module", params=["plain stubs", "curl", "grpcurl"])
+@pytest.fixture(scope="module", params=STRANGERS)
 def stranger(request: pytest.FixtureRequest, running: Running) -> Iterator[Stranger]:
     """A client that is not ours."""
     if request.param == "plain stubs":
         stubs = PlainStubs(running.platform)
         yield stubs
         assert stubs.close() == 0
+    elif request.param in BUF:
+        yield BUF[request.param](running.platform)
     elif request.param == "curl":
         if shutil.which("curl") is None:
             pytest.skip("there is no curl on the path")
