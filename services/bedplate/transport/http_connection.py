@@ -247,13 +247,16 @@ class HttpConnection(asyncio.Protocol):
                 self._door.release(len(request.body))
         if response is not None:
             self._write(arrival, response)
-        self._next()
+        reader = self._reader
+        if reader is not None and (reader.arrivals or self._draining):
+            self._next()
 
     def _write(self, arrival: Arrival, response: Response) -> None:
         reader, transport = self._reader, self._transport
         if reader is None or transport is None:
             return
-        close = self._closes(arrival, reader)
+        open_ = arrival.keep and not self._draining and self._door.ready()
+        close = not open_ and self._closes(arrival, reader)
         status, body, request = response.status, response.body, arrival.request
         length = b"content-length: %d\r\n" % len(body) if status not in (204, 304) else b""
         if request is not None and request.method == "HEAD":
