@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.built import Missing
+from tests.built import BUILD_MAX_S, Missing
 from tests.gateway.connect import runner
+
+# The runner is built by whoever is first.
+pytestmark = pytest.mark.timeout(BUILD_MAX_S + runner.RUN_MAX_S)
 
 KNOWN = Path(__file__).parent / "known_failing.txt"
 
