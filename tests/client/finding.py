@@ -39,7 +39,7 @@ class Attempt:
         self.context = context
         self.server = server
         self.metadata = dict(context.invocation_metadata())
-        self.left_s: float = context.time_remaining()
+        self.left_s: float | None = context.time_remaining()
         self.at = time.monotonic()
         self.cancelled = asyncio.Event()
         self.ended = asyncio.Event()

@@ -50,6 +50,17 @@ async def test_a_stub_on_the_channel_is_hedged_as_well_and_sees_one_call() -> No
         assert (await call).text == "1"
 
 
+async def test_where_deadlines_are_only_observed_attempts_have_none() -> None:
+    servers = Servers(hold, good)
+    async with calling(servers) as client:
+        call = plain(client, "FindObserved")(REQUEST)
+
+        assert call.time_remaining() is None
+        assert (await call).text == "1"
+
+    assert [attempt.left_s for attempt in servers.seen] == [None, None]
+
+
 async def test_a_stub_sees_the_failure_of_the_attempt_that_ended_its_call() -> None:
     sent = (("x-why", "so"),)
     servers = Servers(refuse("UNAVAILABLE"), refuse("NOT_FOUND", metadata=sent))
@@ -135,7 +146,7 @@ class Handlers:
                 self.ended.set()
         return FindResponse(text=request.text)
 
-    FindLate = FindOnce = FindShort = FindThrice = Find
+    FindLate = FindObserved = FindOnce = FindShort = FindThrice = Find
 
 
 async def test_a_channel_around_another_one_does_not_multiply_its_attempts() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from bedplate.contract.policy import MethodPolicy, PolicyError
 from bedplate.contract.promises import Hedge
+from bedplate.gateway.openapi_promises import promises
 from bedplate.policy import enforced
 from bedplate.policy.enforced import check_method
 from tests.protos import add_file, field
@@ -170,3 +171,13 @@ def test_all_that_is_enforced_is_accepted() -> None:
 
     assert (policy.deadline_default_s, policy.deadline_max_s) == (1.0, 2.0)
     assert (policy.request_bytes, policy.response_bytes) == (100, 200)
+
+
+def test_only_a_hedge_that_is_in_force_is_told_to_callers() -> None:
+    reads, writes = (
+        check(f"{READ} idempotency: IDEMPOTENCY_{kind}", service=f"defaults {{ {HEDGED} }}")
+        for kind in ("READ_ONLY", "REQUEST_ID")
+    )
+
+    assert promises(reads)["hedge"]["max_attempts"] == 3
+    assert "hedge" not in promises(writes)

@@ -33,6 +33,7 @@ FILE = add_file(
     # Never within a test, but for a failure.
     + _method("FindLate", "hedge { delay { seconds: 10 } max_attempts: 3 codes: UNAVAILABLE codes: ABORTED }")
     + _method("FindOnce", "")
+    + _method("FindObserved", f"deadline {{ mode: DEADLINE_MODE_OBSERVE }} {_AT_ONCE}")
     + _method("FindShort", f"deadline {{ default {{ nanos: 300000000 }} max {{ seconds: 1 }} }} {_AT_ONCE}")
     + "}\n"
 )

@@ -48,6 +48,8 @@ def promises(policy: MethodPolicy) -> dict[str, Any]:
         found["retry"] = {"max_attempts": policy.retry.max_attempts, "codes": list(policy.retry.codes)}
     for name in _AS_THEY_ARE:
         value = getattr(policy.options, name)
+        if name == "hedge" and policy.hedge is None:
+            continue  # a service's default that does not reach the method
         if value.ListFields():
             found[name] = _plain(value)
     return found
