@@ -50,7 +50,8 @@ class Call:
             effect for each request id.
         quota: What its caller may call yet: what writes it as HTTP header lines, and
             of how many tokens; None: there is no limit, or its door does not tell.
-        response_headers: Metadata to send before the answer; names are lower case.
+        response_headers: Metadata to send before the answer, or at its end (see
+            `pipeline.ends`); names are lower case.
         code: With which code it failed, as the caller is told; empty: it has not.
         reason: The reason of that.
         trace_id: The caller's trace, or a new one; 32 hex digits.

@@ -256,10 +256,9 @@ class _Arrival:
         headers: Trailers = ()
         if self.call is not None and self.call.response_headers:
             writer = self.writer or Writer(self.call, context)
-            if failure.code in TRIED_AGAIN:
-                headers = writer.take_headers()
-            else:
+            if failure.code not in TRIED_AGAIN:
                 await writer.begin()
+            headers = writer.take_rest()
         await _abort(context, failure, headers)
 
     def _new_call(self, context: Any) -> Call:
@@ -286,7 +285,7 @@ class _UnaryArrival(_Arrival):
             call = self._new_call(context)
             response = await self._method.unary(call, None, self.read)
             if call.response_headers:
-                await context.send_initial_metadata(tuple(call.response_headers))
+                await Writer(call, context).end()
             return response.SerializeToString()
         except BaseException as error:
             await self._refuse(context, error)
@@ -306,7 +305,7 @@ class _StreamArrival(_Arrival):
             call = self._new_call(context)
             writer = self.writer = Writer(call, context)
             await self._method.deliver(call, None, writer.write, self.read)
-            await writer.begin()  # it may have had no response
+            await writer.end()
         except BaseException as error:
             await self._refuse(context, error)
         finally:

@@ -6,13 +6,14 @@ from typing import Any, cast
 import grpc
 
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.ends import split
 from bedplate.transport.grpc_status import Trailers
 
 _EOF = grpc.aio.EOF
 
 
 class Writer:
-    """Sends the responses of one call, its headers before the first one."""
+    """Sends the responses of one call, its headers before the first one and the rest at the end."""
 
     __slots__ = ("_call", "_context", "_first")
 
@@ -25,8 +26,9 @@ class Writer:
         """Send the headers, unless they were sent."""
         if self._first:
             self._first = False
-            if self._call.response_headers:
-                await self._context.send_initial_metadata(tuple(self._call.response_headers))
+            headers = self._call.response_headers and split(self._call.response_headers)[0]
+            if headers:
+                await self._context.send_initial_metadata(headers)
 
     async def write(self, response: Any) -> None:
         """Send one response."""
@@ -34,11 +36,20 @@ class Writer:
             await self.begin()
         await self._context.write(response.SerializeToString())
 
-    def take_headers(self) -> Trailers:
-        """The headers, to be sent otherwise; none when they were sent."""
-        headers = tuple(self._call.response_headers) if self._first else ()
-        self._first = False
-        return headers
+    async def end(self) -> None:
+        """Say the rest; there may have been no response."""
+        await self.begin()
+        rest = self._call.response_headers and self.take_rest()
+        if rest:
+            self._context.set_trailing_metadata(rest)
+
+    def take_rest(self) -> Trailers:
+        """What was not sent, to be sent at the end."""
+        headers, rest = split(self._call.response_headers)
+        if self._first:
+            self._first = False
+            return headers + rest
+        return rest
 
 
 class Messages:

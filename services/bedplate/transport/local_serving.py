@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from bedplate.contract.headers import PRINCIPAL
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method
+from bedplate.pipeline.ends import split
 from bedplate.pipeline.failure import Failure
 from bedplate.transport.grpc_status import TRIED_AGAIN, Trailers, trailers
 from bedplate.transport.metadata import APART
@@ -146,7 +147,7 @@ class Serving:
             self._refuse(method.refuse(self._call, error))
         else:
             self._begin()  # it may have had no response
-            self._end(grpc.StatusCode.OK)
+            self._end(grpc.StatusCode.OK, metadata=split(self._call.response_headers)[1])
         finally:
             # What is no answer at all, such as KeyboardInterrupt, must not leave the caller hanging.
             self._end(grpc.StatusCode.INTERNAL, "The call ended without an answer.")
@@ -154,14 +155,14 @@ class Serving:
     def _refuse(self, failure: Failure) -> None:
         sentence, told = trailers(failure.status, failure.retry_after_s)
         if self.headers is None and failure.code in TRIED_AGAIN:
-            told += tuple(self._call.response_headers)
+            told += split(self._call.response_headers)[0]
         else:
             self._begin()
-        self._end(_CODES[failure.code], sentence, told)
+        self._end(_CODES[failure.code], sentence, told + split(self._call.response_headers)[1])
 
     def _begin(self) -> None:
         if self.headers is None:
-            self.headers = tuple(self._call.response_headers)
+            self.headers = split(self._call.response_headers)[0]
             self._wake()
 
     async def _write(self, response: Message) -> None:

@@ -74,6 +74,7 @@ class Library:
     async def GetBook(self, request: Any, context: Any) -> Any:
         self.calls += 1
         await context.send_initial_metadata((("etag", '"7"'), ("x-shelf", "3"), ("internal-host", "db-1")))
+        context.set_trailing_metadata((("x-last", "9"), ("internal-shard", "7")))
         return message("Book")(name=request.name, pages=self.calls)
 
     async def CreateBook(self, request: Any, context: Any) -> Any:

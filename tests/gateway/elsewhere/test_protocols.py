@@ -36,6 +36,16 @@ async def test_a_server_of_others_is_called_by_name(edge):
     assert inner.status == 404
 
 
+async def test_what_it_says_at_its_end_comes_at_the_end(edge):
+    body = frame(message("GetBookRequest")(name="moby").SerializeToString())
+    by_json = await ask(edge, f"{LIBRARY}GetBook", b'{"name": "moby"}', JSON)
+    told = web(await ask(edge, f"{LIBRARY}GetBook", body, WEB))[1]
+
+    assert by_json["trailer-x-last"] == "9"
+    assert told == {"grpc-status": "0", "x-last": "9"}
+    assert not [name for name, _ in by_json.headers if "internal" in name]
+
+
 async def test_its_failures_come_with_their_details_and_without_its_insides(edge):
     lent = await ask(edge, f"{LIBRARY}Fail", b'{"how": "DETAILS"}', JSON)
     body = frame(message("FailRequest")(how="DETAILS").SerializeToString())

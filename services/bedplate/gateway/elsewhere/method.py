@@ -32,6 +32,7 @@ from bedplate.gateway.elsewhere.policy import policy_of
 from bedplate.gateway.elsewhere.upstream import Line
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.compile import Method, compile_method
+from bedplate.pipeline.ends import TRAILER
 from bedplate.pipeline.failure import Failure, FailureMaker
 from bedplate.pipeline.stage import CompileStage, Parts, Stage
 from bedplate.pipeline.stages import (
@@ -147,6 +148,7 @@ class _Caller:
             try:
                 data = await begun
                 _hand_on(await begun.initial_metadata(), call)
+                _hand_on(await begun.trailing_metadata(), call, TRAILER)
                 return self._message(data)
             except grpc.aio.AioRpcError as error:
                 ended = self._ended(error, call, request)
@@ -166,6 +168,7 @@ class _Caller:
                 async for data in begun:
                     first = False
                     yield self._message(data)
+                _hand_on(await begun.trailing_metadata(), call, TRAILER)
                 return
             except grpc.aio.AioRpcError as error:
                 ended = self._ended(error, call, request)
@@ -185,6 +188,7 @@ class _Caller:
 
     def _ended(self, error: grpc.aio.AioRpcError, call: Call, request: Message) -> Failure | Refusal:
         _hand_on(error.initial_metadata(), call)
+        _hand_on(error.trailing_metadata(), call, TRAILER)
         ended = self._answers.of(error, call, request)
         if error.code() is grpc.StatusCode.UNAUTHENTICATED and ended.reason not in _KNOWN_CALLERS:
             self._failed(call.peer)  # the server behind sees one address for all callers
@@ -238,10 +242,11 @@ def _plain(name: str, value: str) -> str:
     )
 
 
-def _hand_on(metadata: Any, call: Call) -> None:
-    """Headers of the answer; the gateway sends those on that callers may see."""
+def _hand_on(metadata: Any, call: Call, prefix: str = "") -> None:
+    """Headers of the answer, or its end; the gateway sends those on that callers may see."""
     if metadata:
         own = {name for name, _ in call.response_headers}
         if call.quota is not None:
             own |= {"ratelimit", "ratelimit-policy"}
-        call.response_headers.extend((name, value) for name, value in metadata if name not in own)
+        said = ((prefix + name, value) for name, value in metadata)
+        call.response_headers.extend((name, value) for name, value in said if name not in own)

@@ -24,7 +24,6 @@ from bedplate.gateway.protocols import envelope, query
 from bedplate.gateway.protocols.dialect import CONNECT, DIALECTS, Dialect
 from bedplate.gateway.protocols.named import Named
 from bedplate.gateway.protocols.told import (
-    TRAILER,
     binary_lines,
     connect_end,
     connect_error,
@@ -33,6 +32,7 @@ from bedplate.gateway.protocols.told import (
 )
 from bedplate.gateway.transcode import Plan
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.ends import TRAILER
 from bedplate.pipeline.failure import Failure
 
 _NOTE = "protocols.dialect"

@@ -11,10 +11,8 @@ from bedplate.gateway.codec.encode import encoder
 from bedplate.gateway.codec.text import EncodeError
 from bedplate.gateway.headers import further_lines
 from bedplate.pipeline.call import Call
+from bedplate.pipeline.ends import split
 from bedplate.pipeline.failure import Failure
-
-# What a handler names so is told at the end of an answer, under the name without this.
-TRAILER = "trailer-"
 
 _CODES = {"CANCELLED": "canceled"}
 _UNESCAPED = frozenset(range(0x20, 0x7F)) - {0x25}
@@ -22,10 +20,8 @@ _UNESCAPED = frozenset(range(0x20, 0x7F)) - {0x25}
 
 def trailer_lines(call: Call | None) -> str:
     """Header lines of what the handler said for the end, as far as it may reach callers outside."""
-    headers = call.response_headers if call is not None else ()
-    return further_lines(
-        (name.removeprefix(TRAILER), _text(value)) for name, value in headers if name.startswith(TRAILER)
-    )
+    _, last = split(call.response_headers if call is not None else ())
+    return further_lines((name, _text(value)) for name, value in last)
 
 
 def binary_lines(call: Call | None) -> str:
