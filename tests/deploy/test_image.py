@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -171,7 +172,7 @@ def test_the_page_builds_the_image_under_the_name_that_is_started():
 
 @pytest.mark.soak
 def test_hadolint_finds_nothing():
-    hadolint = shutil.which("hadolint", path=str(Path(shutil.which("python")).parent))
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
     if hadolint is None:
         pytest.skip("hadolint is not beside this python; `make soak` installs it")
 
