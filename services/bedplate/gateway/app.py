@@ -18,10 +18,8 @@ from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
 from bedplate.gateway.exchange import Page, Request, Response, Sink, header_lines
 from bedplate.gateway.headers import (
     call_lines,
-    id_lines,
     metadata_of,
     timeout_s,
-    told_lines,
 )
 from bedplate.gateway.routes import Match, Route, Routes, parse
 from bedplate.pipeline.call import Call
@@ -178,8 +176,8 @@ class Gateway:
 
     def _reply(self, request: Request, endpoint: Endpoint, call: Call, message: Message) -> Response:
         body = (request.encode or endpoint.encode)(message)
-        fields = f"{_JSON_ONCE}{id_lines(call)}{told_lines(call)}"
-        response = Response(200, fields.encode("latin-1"), body, message)
+        fields = (_JSON_ONCE + call_lines(call)).encode("latin-1")
+        response = Response(200, fields, body, message)
         for hook in endpoint.replies:
             hook(request, response)
         for always in endpoint.always:
@@ -228,7 +226,7 @@ class Gateway:
         fields: Iterable[tuple[str, str]] = (),
     ) -> Response:
         response = problem.problem(failure, trace_id=call.trace_id, status=status, fields=fields)
-        response.fields += call_lines(call)
+        response.fields += call_lines(call).encode("latin-1")
         if request is not None and request.target is not None:
             endpoint: Endpoint = request.target
             for hook in endpoint.failures:

@@ -46,24 +46,16 @@ def metadata_of(headers: Mapping[str, str]) -> dict[str, str | bytes]:
     return found
 
 
-def id_lines(call: Call) -> str:
-    """Header lines with which a caller can ask about its call."""
+def call_lines(call: Call) -> str:
+    """Header lines of a call: its ids, with which its caller can ask about it, what the caller may call
+    yet, and what its handler set as far as that may reach callers outside.
+    """
     trace_id = call.trace_id
     own = call.metadata.get(REQUEST_ID, trace_id)
-    return f"x-request-id: {own!s}\r\nx-trace-id: {trace_id}\r\n"
-
-
-def call_lines(call: Call) -> bytes:
-    """Header lines of a call: its ids, and what its handler set as far as that may reach callers outside."""
-    return (id_lines(call) + told_lines(call)).encode("latin-1")
-
-
-def told_lines(call: Call) -> str:
-    """Header lines of what the call's caller may call yet, and of what its handler set."""
-    lines = ""
+    lines = f"x-request-id: {own!s}\r\nx-trace-id: {trace_id}\r\n"
     if call.quota is not None:
         write, tokens = call.quota
-        lines = write(tokens)
+        lines += write(tokens)
     return lines + further_lines(call.response_headers) if call.response_headers else lines
 
 

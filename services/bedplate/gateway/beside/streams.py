@@ -332,7 +332,7 @@ class Delivery:
                 *form.headers,
             ]
         )
-        response = Response(200, fields + call_lines(self._call), form.begin)
+        response = Response(200, fields + call_lines(self._call).encode("latin-1"), form.begin)
         for hook in self._endpoint.always:
             hook(self._request, response)
         self._sink.start(response)
