@@ -45,6 +45,7 @@ class Functions(dict[tuple[str, ...], Convert]):
         super().__init__()
         self._type, self._single = descriptor, single
         self._fields = {field.json_name: field for field in descriptor.fields}
+        self._known = frozenset(self._fields).issuperset
         self._once: set[tuple[str, ...]] = set()
 
     @cached_property
@@ -53,19 +54,19 @@ class Functions(dict[tuple[str, ...], Convert]):
         return _Source(self._single).function(self._type.fields, self._type.oneofs)
 
     def __missing__(self, keys: tuple[str, ...]) -> Convert:
-        if len(self) == ORDERS_MAX or len(keys) > KEYS_MAX or not self._fields.keys() >= {*keys}:
+        if len(self) >= ORDERS_MAX or len(keys) > KEYS_MAX or not self._known(keys):
+            return self.general
+        if keys not in self._once:
+            if len(self._once) >= ORDERS_MAX:
+                self._once.clear()
+            self._once.add(keys)
             return self.general
         fields = [self._fields[key] for key in keys]
         choices = [field.containing_oneof.name for field in fields if field.containing_oneof is not None]
         if len(choices) > len({*choices}):
             return self.general
-        if keys in self._once:
-            self[keys] = made = _Source(self._single).function(fields)
-            return made
-        if len(self._once) == ORDERS_MAX:
-            self._once.clear()
-        self._once.add(keys)
-        return self.general
+        self[keys] = made = _Source(self._single).function(fields)
+        return made
 
 
 @lru_cache(TYPES_KEPT_MAX)
