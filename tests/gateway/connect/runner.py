@@ -16,6 +16,7 @@ BUILD = ROOT / "build" / "connect"
 RUN_MAX_S = 300
 
 _MODULE = "connectrpc.com/conformance"
+_PROGRAM, _CONTRACT = BUILD / "connectconformance", BUILD / "conformance.binpb"
 _CONFIG = HERE / "config.yaml"
 
 
@@ -29,17 +30,21 @@ def built() -> tuple[Path, Path]:
     if go is None:
         raise Missing("no go was found on the path; install Go 1.26 or newer")
     BUILD.mkdir(parents=True, exist_ok=True)
-    program, contract = BUILD / "connectconformance", BUILD / "conformance.binpb"
     with open(BUILD / "lock", "w") as lock:  # tests run in several processes
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_newer([program, contract], [HERE / "go.mod", HERE / "go.sum"]):
-            run([go, "build", "-o", str(program), f"{_MODULE}/cmd/connectconformance"], HERE)
+        if not is_built():
+            run([go, "build", "-o", str(_PROGRAM), f"{_MODULE}/cmd/connectconformance"], HERE)
             listed = [go, "list", "-m", "-f", "{{.Dir}}", _MODULE]
             found = subprocess.run(listed, cwd=HERE, capture_output=True, text=True, check=True)
             buf = str(Path(sys.executable).parent / "buf")
             protos = f"{found.stdout.strip()}/proto"
-            run([buf, "build", protos, "--as-file-descriptor-set", "-o", str(contract)], HERE)
-    return program, contract
+            run([buf, "build", protos, "--as-file-descriptor-set", "-o", str(_CONTRACT)], HERE)
+    return _PROGRAM, _CONTRACT
+
+
+def is_built() -> bool:
+    """Whether the runner is there; it takes minutes to build where Go has nothing of it yet."""
+    return is_newer([_PROGRAM, _CONTRACT], [HERE / "go.mod", HERE / "go.sum"])
 
 
 def conformance(known: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
