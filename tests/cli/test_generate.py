@@ -86,6 +86,9 @@ def test_the_same_contracts_give_the_same_bytes(acme, command, monkeypatch):
         ("notes/{note_id}", "notes/{id}", "rpc GetNote", "id"),
         ("notes/{note_id}", "notes/{note_id", "rpc GetNote", "the template"),
         ('greeter/notes"}', 'greeter/notes/{page_token}"}', "rpc GetNote", "answer the same requests"),
+        ("^[a-z0-9-]+$", "^[a-z0-9-+$", "rpc CreateNote", "cannot be used: "),
+        (".string.max_len = 1000", ".int32.gt = 1", "rpc CreateNote", "CreateNoteRequest cannot be used: "),
+        ("    code: NOT_FOUND\n", "", "GREETER_REASON_NOTE_NOT_FOUND = 3", "has no code"),
         ("package acme.greeter", "package acme.hello", "package acme.hello", "move it to acme/hello/v1/"),
     ],
 )
@@ -103,6 +106,19 @@ def test_a_mistake_is_told_with_file_and_line_and_nothing_is_replaced(
     assert err.startswith(f"error: {PROTO}:{line}:"), err
     assert says in err
     assert contents(acme / "generated") == before
+
+
+def test_a_client_has_methods_whose_names_python_or_every_client_has_already(acme, command, monkeypatch):
+    monkeypatch.chdir(acme)
+    change(acme, "rpc CreateNote(", "rpc Close(")
+    change(acme, "rpc GetNote(", "rpc Import(")
+
+    code, _, err = command("generate")
+
+    client = (acme / "generated/python/acme/clients/greeter.py").read_text()
+    compile(client, "greeter.py", "exec")
+    assert (code, err) == (0, "")
+    assert client.count("def close_(") == client.count("def import_(") == 2
 
 
 def test_every_mistake_is_told_at_once(acme, command, monkeypatch):

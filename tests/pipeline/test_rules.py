@@ -15,12 +15,14 @@ from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bedplate.contract.policy import PolicyError
 from bedplate.ledger.v1 import ledger_pb2
 from bedplate.pipeline.rules import _quick_chars, plain_check
 from bedplate.pipeline.stages.validate import _plan
 from bedplate.rates.v1 import rates_pb2
 from tests import protos
 from tests.bench import contract
+from tests.pipeline.making import READ, Made
 
 VALIDATOR = protovalidate.Validator()
 
@@ -327,3 +329,31 @@ def test_fields_may_be_named_as_the_language_names_its_own() -> None:
     assert not check(words(**{"None": "ab", "m": 1}))
     assert not check(words(**{"from": "here", "None": "abc", "m": 1}))
     assert not check(words(**{"from": "here", "m": 0}))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'string { pattern: "[a-" }',
+        "int32 { gt: 3 }",  # of a text
+        'cel { id: "x" message: "m" expression: "this.nope +" }',
+    ],
+)
+@pytest.mark.parametrize("place", ["request", "below"])
+def test_rules_that_cannot_be_used_stop_the_start_and_name_method_and_message(rule: str, place: str) -> None:
+    wrong = protos.field("wrong", 9, "string", f"[buf.validate.field] {{ {rule} }}")
+    below = (
+        f'nested_type {{ name: "Below" {wrong} }} '
+        'field { name: "below" number: 8 label: LABEL_OPTIONAL type: TYPE_MESSAGE type_name: "Below" }'
+    )
+
+    with pytest.raises(
+        PolicyError, match=r"TestService/Do: the validation rules of .*Message.* cannot be used: "
+    ):
+        Made(READ, fields=wrong if place == "request" else below)
+
+
+def test_rules_that_only_an_empty_message_cannot_be_held_against_stop_no_start() -> None:
+    rule = 'cel { id: "x" message: "m" expression: "1 / size(this) > 0" }'
+
+    Made(READ, fields=protos.field("words", 9, "string", f"[buf.validate.field] {{ {rule} }}", repeated=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+import protovalidate
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
 from bedplate.contract.bindings import bindings
@@ -11,17 +12,21 @@ from bedplate.gateway.routes import Route, Routes, parse
 from bedplate.gateway.transcode import Plan
 from bedplate.generate.descriptors import Contracts
 from bedplate.generate.places import Places
+from bedplate.pipeline.violations import check_rules
 from bedplate.policy.enforced import check_method
+from bedplate.v1 import policy_pb2
 
 
 def mistakes(contracts: Contracts, places: Places) -> Iterator[str]:
     """What is wrong with contracts, a line for each mistake, with file and line."""
     yield from _misplaced(contracts.files, places)
-    routes = Routes()
+    yield from _without_code(contracts.files, places)
+    routes, rules = Routes(), protovalidate.Validator()
     for service in contracts.services:
         for method in service.methods:
             try:
                 _check(method, routes)
+                check_rules(method, rules)
             except PolicyError as error:
                 yield places.locate(_named(method, str(error)))
 
@@ -50,3 +55,17 @@ def _misplaced(files: Iterable[FileDescriptor], places: Places) -> Iterator[str]
         if file.name.rpartition("/")[0] != wanted:
             what = f"move it to {wanted}/" if wanted else "give it a package, such as acme.greeter.v1"
             yield f"{places.package(file.name)}: a file lies in the folder of its package; {what}"
+
+
+def _without_code(files: Iterable[FileDescriptor], places: Places) -> Iterator[str]:
+    """Reasons that nobody could refuse with."""
+    for file in files:
+        for enum in file.enum_types_by_name.values():
+            if not enum.GetOptions().HasExtension(policy_pb2.reasons):
+                continue
+            for value in enum.values:
+                if value.number and not value.GetOptions().Extensions[policy_pb2.reason].code:
+                    yield places.locate(
+                        f"{file.package}.{value.name} has no code; write [(bedplate.v1.reason) = "
+                        '{code: NOT_FOUND help: "..."}], with the code that it goes with'
+                    )

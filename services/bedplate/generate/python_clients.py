@@ -5,12 +5,14 @@
 only names, types and comments.
 """
 
+import keyword
 import re
 import textwrap
 from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
+from bedplate.client import AsyncClient, Client
 from bedplate.contract.policy import resolve
 from bedplate.generate.descriptors import Contracts
 from bedplate.generate.python_types import Imports, message_type, parameter_name, parameter_type
@@ -105,7 +107,7 @@ class _Method:
         returned, call = self._streamed() if self._method.client_streaming else self._plain()
         awaits = "await " if self._async and returned == self._response else ""
         word = "async def" if awaits else "def"
-        yield f"    {word} {_snake(self._method.name)}("
+        yield f"    {word} {_method_name(self._method)}("
         yield "        self,"
         yield from (f"        {parameter}," for parameter in self._parameters())
         yield f"    ) -> {returned}:"
@@ -219,6 +221,13 @@ def _call_lines(before: str, call: str) -> Iterator[str]:
     yield f"        {before}{name}("
     yield f"            {arguments.removesuffix(')')}"
     yield "        )"
+
+
+def _method_name(method: MethodDescriptor) -> str:
+    """The name of a client's method: `import_`, `close_` where Python, or every client, has the plain one."""
+    name = _snake(method.name)
+    taken = keyword.iskeyword(name) or any(hasattr(base, name) for base in (AsyncClient, Client))
+    return f"{name}_" if taken else name
 
 
 def _snake(name: str) -> str:

@@ -6,10 +6,12 @@ from functools import cache
 from typing import Any
 
 import protovalidate
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from bedplate.contract.messages import reached_from
+from bedplate.contract.policy import PolicyError
 from bedplate.contract.redact import has_sensitive, is_sensitive
 from bedplate.errors import Violation
 from buf.validate import validate_pb2
@@ -27,6 +29,33 @@ _VALIDATOR = protovalidate.Validator()
 def has_rules(descriptor: Descriptor) -> bool:
     """Whether the message, or one below it, has a protovalidate rule."""
     return any(_is_ruled(found) for found in reached_from(descriptor))
+
+
+def check_rules(method: MethodDescriptor, validator: protovalidate.Validator = _VALIDATOR) -> None:
+    """Find out at start that the rules of a method's messages can be used.
+
+    Args:
+        method: The method.
+        validator: One that has seen no other files of the same names: it keeps the first.
+
+    Raises:
+        PolicyError: They cannot; a message that needs them would be answered INTERNAL.
+    """
+    found = {
+        each.full_name: each
+        for type_ in (method.input_type, method.output_type)
+        for each in reached_from(type_)
+    }
+    for descriptor in filter(_is_ruled, found.values()):
+        try:
+            validator.collect_violations(GetMessageClass(descriptor)())
+        except protovalidate.CompilationError as error:
+            name = f"{method.containing_service.full_name}/{method.name}"
+            raise PolicyError(
+                f"{name}: the validation rules of {descriptor.full_name} cannot be used: {error}"
+            ) from error
+        except protovalidate.EvaluationError:
+            pass  # of this message, which is empty
 
 
 def _is_ruled(descriptor: Descriptor) -> bool:

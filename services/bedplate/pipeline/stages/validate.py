@@ -17,7 +17,7 @@ from bedplate.pipeline.call import Call
 from bedplate.pipeline.masks import masks_of
 from bedplate.pipeline.rules import Plain, plain_check
 from bedplate.pipeline.stage import Parts, Stage
-from bedplate.pipeline.violations import has_rules, rule_violations
+from bedplate.pipeline.violations import check_rules, has_rules, rule_violations
 
 # Violations that one answer lists; a request can break a rule in each of
 # thousands of items, and nobody mends more at once.
@@ -29,7 +29,11 @@ def compile(policy: MethodPolicy, parts: Parts) -> Stage:
 
     The checks are made at the first message of a type and kept: a method's
     request type is not part of its policy.
+
+    Raises:
+        PolicyError: The contract's rules cannot be used.
     """
+    check_rules(policy.descriptor)
 
     def message(call: Call, request: Any) -> Any:
         plain, required, ruled = _plan(request.DESCRIPTOR)
