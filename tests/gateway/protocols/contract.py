@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -276,6 +277,7 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 def status_of(told: dict[str, str]) -> Any:
     """The google.rpc.Status of trailers."""
     packed = told["grpc-status-details-bin"]
+    assert re.fullmatch("[A-Za-z0-9+/]+", packed), "binary metadata is base64 without padding"
     return status_pb2.Status.FromString(base64.b64decode(packed + "=" * (-len(packed) % 4)))
 
 
