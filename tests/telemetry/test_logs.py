@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import stat
 import threading
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from bedplate.telemetry.logs import BATCH, WAITING_MAX, LogWriter
+from bedplate.telemetry.logs import BATCH, WAITING_MAX, BridgeHandler, LogWriter
 from bedplate.telemetry.recorder import Telemetry
+from bedplate.transport.grpc_server import cygrpc
 
 
 def number(at: float, values: tuple[Any, ...]) -> dict[str, Any]:
@@ -200,3 +202,19 @@ def test_what_cannot_be_encoded_or_made_costs_no_other_line_and_no_call() -> Non
 def lines_of_any(stream: io.BytesIO) -> list[dict[str, Any]]:
     """What was written, also what orjson does not read."""
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(("error", "level"), [(cygrpc.ExecuteBatchError, "info"), (RuntimeError, "error")])
+def test_a_caller_that_leaves_while_it_is_answered_is_no_error_of_ours(
+    error: type[Exception], level: str
+) -> None:
+    stream = io.BytesIO()
+    log = LogWriter(stream)
+    record = logging.LogRecord(
+        "grpc._cython.cygrpc", logging.ERROR, "", 0, "said", (), (error, error(), None)
+    )
+
+    BridgeHandler(log).emit(record)
+    log.close()
+
+    assert [(line["level"], line["error"]) for line in lines(stream)] == [(level, error.__name__)]

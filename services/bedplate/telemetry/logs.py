@@ -31,6 +31,10 @@ BATCH = 64
 # Lines that may wait for a slow disk, bytes; what comes on top is dropped.
 WAITING_MAX = 16 * 1024 * 1024
 
+# What grpcio calls an error when a caller goes away in the moment in which it is
+# answered: nothing that anybody could mend, and the call has its own line.
+_CALLER_LEFT = "ExecuteBatchError"
+
 # Makes a whole line, with `time`, `level` and `event`, from when and what was recorded.
 Make = Callable[[float, tuple[Any, ...]], dict[str, Any]]
 
@@ -206,6 +210,9 @@ class BridgeHandler(logging.Handler):
         # A handler may have put its request, or a part of it, into the message.
         request = getattr(CURRENT.get(), "request", None)
         fields: dict[str, Any] = {"logger": record.name, "message": scrub(message, request)}
+        level = record.levelname.lower()
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
-        self._writer.write(record.levelname.lower(), "library", fields)
+            if fields["error"] == _CALLER_LEFT:
+                level = "info"
+        self._writer.write(level, "library", fields)
