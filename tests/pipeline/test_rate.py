@@ -8,7 +8,8 @@ import pytest
 from bedplate.auth.principal import Principal
 from bedplate.contract.policy import PolicyError
 from bedplate.contract.promises import Cache, CacheScope, Rate, RateScope
-from bedplate.gateway.headers import told_lines
+from bedplate.gateway.headers import call_lines
+from bedplate.pipeline.call import Call
 from bedplate.pipeline.stages import rate
 from bedplate.policy.explain import explain
 from tests.pipeline.conftest import KEYS, Bench
@@ -18,6 +19,11 @@ from tests.protos.echo import EchoRequest
 from tests.quota.conftest import SetClock
 
 PER_SECOND, BURST = 10.0, 5
+
+
+def told_lines(call: Call) -> str:
+    """The header lines of a call behind its two ids."""
+    return "".join(call_lines(call).splitlines(keepends=True)[2:])
 
 
 @pytest.fixture

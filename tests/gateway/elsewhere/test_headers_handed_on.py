@@ -1,11 +1,16 @@
 """Headers of a server's answer, beside those that the gateway writes itself."""
 
 from bedplate.gateway.elsewhere.method import _hand_on
-from bedplate.gateway.headers import told_lines
+from bedplate.gateway.headers import call_lines
 from bedplate.pipeline.call import Call
 from tests.protos.echo import EchoRequest
 
 BEHIND = (("ratelimit", '"theirs";r=1;t=1'), ("ratelimit-policy", '"theirs";q=1;w=1'), ("x-shelf", "3"))
+
+
+def told_lines(call: Call) -> str:
+    """The header lines of a call behind its two ids."""
+    return "".join(call_lines(call).splitlines(keepends=True)[2:])
 
 
 def call() -> Call:
