@@ -170,6 +170,26 @@ def test_a_file_that_breaks_while_the_server_runs_changes_nothing(path, caplog):
     assert "line 1, column 2" in caplog.text
 
 
+def test_a_file_that_was_refused_for_its_mode_counts_when_the_mode_is_mended(path, caplog):
+    clock = Clock()
+    _, text = create_key(path, tenant="demo", scopes=["ledger.read"])
+    written = path.read_bytes()
+    path.write_text('{"keys": {}}')
+    keys = KeyFile(path, monotonic=clock)
+    path.write_bytes(written)
+    path.chmod(0o666)
+    clock.now += LOOK_EVERY_S
+    with pytest.raises(Refusal):
+        keys.authenticate(text)
+    path.chmod(0o600)
+    clock.now += LOOK_EVERY_S
+
+    principal = keys.authenticate(text)
+
+    assert principal.tenant == "demo"
+    assert "chmod go-w" in caplog.text
+
+
 def test_a_file_that_goes_away_takes_its_keys_along(path):
     clock = Clock()
     _, text = create_key(path, tenant="demo", scopes=["ledger.read"])

@@ -32,7 +32,7 @@ FILE_BYTES_MAX = 4 * 1024 * 1024
 INVALID_SENTENCE = "The key is not valid. Send a valid one as `authorization: Bearer <key>`."
 
 _log = logging.getLogger("bedplate.auth.keys")
-_Signature = tuple[int, int, int]
+_Signature = tuple[int, int, int, int]
 
 
 class KeyFile:
@@ -254,7 +254,8 @@ def _signature(path: Path) -> _Signature | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # Not its content's time: who was told to mend the file's mode changes no more than that.
+    return found.st_ctime_ns, found.st_mode, found.st_size, found.st_ino
 
 
 def _read(path: Path) -> Keys:

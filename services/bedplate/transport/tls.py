@@ -105,7 +105,7 @@ class TlsFiles:
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         return self._config if self.refresh() else None
 
-    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+    def _stamp(self) -> tuple[tuple[int, int, int, int] | None, ...]:
         return tuple(_stamp(path) for path in self._paths)
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
@@ -129,9 +129,10 @@ class TlsFiles:
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=authority)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> tuple[int, int, int, int] | None:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # Not its content's time: who was told to mend the file's mode changes no more than that.
+    return found.st_ctime_ns, found.st_mode, found.st_size, found.st_ino
