@@ -49,7 +49,7 @@ def stop():
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_up_ends_with_0_on_a_signal(tmp_path, stop, number):
     process, _ = start(tmp_path, "up")
     stop(process)
@@ -58,6 +58,19 @@ def test_up_ends_with_0_on_a_signal(tmp_path, stop, number):
 
     assert process.wait(30) == 0
     assert process.stderr.read() == ""
+
+
+def test_up_goes_on_where_its_terminal_is_closed_and_nohup_holds(tmp_path, stop):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    process, printed = start(tmp_path, "up")
+    signal.signal(signal.SIGHUP, before)
+    stop(process)
+
+    process.send_signal(signal.SIGHUP)
+
+    http = next(line.split()[1] for line in printed.splitlines() if line.strip().startswith("HTTP"))
+    with urllib.request.urlopen(f"{http}/readyz") as answer:
+        assert answer.status == 200
 
 
 def test_up_makes_a_private_key_prints_it_and_takes_it(tmp_path, stop):

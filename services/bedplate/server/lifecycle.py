@@ -194,7 +194,9 @@ class Running(ABC):
 
 
 def run(app: Running, *, on_ready: Callable[[], None] = lambda: None) -> int:
-    """Run a process until SIGINT or SIGTERM; a second signal stops it hard.
+    """Run a process until SIGINT, SIGTERM or SIGHUP; a second signal stops it hard.
+
+    SIGHUP stops it only where nobody decided otherwise: `nohup` and the gateway did.
 
     Args:
         app: What to run.
@@ -220,8 +222,9 @@ async def _serve(app: Running, on_ready: Callable[[], None]) -> int:
             app.hurry()
         told.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, signalled)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is signal.SIG_DFL:
+            loop.add_signal_handler(number, signalled)
     loop.set_exception_handler(lambda _, context: _write_loop_error(log, context))
     with _bridged(log):
         stop = asyncio.ensure_future(told.wait())
