@@ -21,6 +21,7 @@ from bedplate.pipeline.compile import Method
 from bedplate.settings import Settings
 from bedplate.telemetry.recorder import Telemetry
 from bedplate.transport.forwarded import Proxies
+from bedplate.transport.http_coalescer import Coalescer
 from bedplate.transport.http_connection import HttpConnection, last_words
 from bedplate.transport.http_more import MoreLines
 from bedplate.transport.http_sources import Sources
@@ -84,6 +85,7 @@ class HttpDoor:
             asks its caller to connect elsewhere.
         proxies: Those that are believed when they tell whom they call for; None: nobody is.
         more: What makes the header lines that every response ends with.
+        coalescer: What has responses wait for each other.
         held: Bytes of request bodies that all connections hold.
     """
 
@@ -125,6 +127,7 @@ class HttpDoor:
         self.ready = ready
         self.proxies = Proxies.from_settings(settings)
         self.more = MoreLines(settings).lines
+        self.coalescer = Coalescer()
         self.address = ""
         files = TlsFiles.from_settings(settings)
         self._tls = TlsListener(self, files) if files else None

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from bedplate.gateway.exchange import Response
 from bedplate.transport.http_arrival import Arrival, State, Stop
+from bedplate.transport.http_coalescer import HELD_MAX_BYTES
+from bedplate.transport.http_pieces import Pieces
 from bedplate.transport.http_reader import Reader
 from bedplate.transport.names import names_of_certificate
 
@@ -42,10 +44,12 @@ class HttpConnection(asyncio.Protocol):
     """A connection, from its first byte to its last."""
 
     __slots__ = (
+        "_begun",
         "_closed_due",
         "_door",
         "_draining",
         "_dropped",
+        "_held",
         "_instead_of",
         "_linger_s",
         "_reader",
@@ -67,6 +71,8 @@ class HttpConnection(asyncio.Protocol):
         self._reader: Reader | None = None
         self._running: Arrival | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = False  # the task has
+        self._held = b""  # a response that waits to be sent together with others
         self._draining = False
         self._stuck_due = 0.0  # when the caller must have taken what was sent; 0: it does
         self._closed_due = 0.0  # when the connection must be gone; 0: it is open
@@ -108,6 +114,8 @@ class HttpConnection(asyncio.Protocol):
         self._running = None
         if self._task is not None:
             self._task.cancel()
+            if not self._begun:  # and now it never will
+                self._door.coalescer.starting -= 1
         self._door.discard(self)
 
     def eof_received(self) -> None:
@@ -197,6 +205,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _proceed(self) -> None:
         if self._running is None and self._transport is not None:
+            self.send_held()
             self._transport.write(_CONTINUE)
 
     def _end(self, reader: Reader, response: Response) -> None:
@@ -217,12 +226,16 @@ class HttpConnection(asyncio.Protocol):
             arrival = reader.arrivals.popleft()
             if arrival.response is None:
                 self._running = arrival
+                self._begun = False
+                self._door.coalescer.starting += 1
                 # With a name: to number it would cost a fifth of it.
                 self._task = asyncio.Task(self._run(arrival), loop=self._door.loop, name="http")
                 return
             self._write(arrival, arrival.response)
 
     async def _run(self, arrival: Arrival) -> None:
+        self._begun = True
+        self._door.coalescer.starting -= 1
         request = arrival.request
         assert request is not None
         response: Response | None
@@ -263,9 +276,23 @@ class HttpConnection(asyncio.Protocol):
             body = b""
         end = _CLOSE if close else b"\r\n"
         more = self._door.more(response)
-        transport.write(b"".join((_STATUS_LINES[status], response.fields, more, length, end, body)))
+        data = b"".join((_STATUS_LINES[status], response.fields, more, length, end, body))
+        call = None if request is None else request.call
+        if call is not None and not close and not self._held and len(data) <= HELD_MAX_BYTES:
+            door = self._door
+            if door.coalescer.hold(self, call.ended, door.loop):
+                self._held = data
+                return
+        self.send_held()
+        transport.write(data)
         if close:
             self._close(linger=reader.unread or reader.state is not State.IDLE)
+
+    def send_held(self) -> None:
+        """Send the response that waits to be sent together with others."""
+        held, self._held = self._held, b""
+        if held and self._transport is not None:
+            self._transport.write(held)
 
     def _closes(self, arrival: Arrival, reader: Reader) -> bool:
         """Whether the response is the connection's last."""
@@ -284,6 +311,7 @@ class HttpConnection(asyncio.Protocol):
         coding = b"transfer-encoding: chunked\r\n" if arrival.chunked else b""
         end = _CLOSE if close else b"\r\n"
         head = (_STATUS_LINES[response.status], response.fields, self._door.more(response), coding, end)
+        self.send_held()
         transport.write(b"".join(head))
         return close
 
@@ -311,6 +339,7 @@ class HttpConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._closed_due:
             return
+        self.send_held()
         # A response that is still on its way has as long as one on an open connection.
         unsent = transport.get_write_buffer_size() > 0
         self._closed_due = time.monotonic() + (self._door.settings.http_body_s if unsent else self._linger_s)
@@ -319,47 +348,6 @@ class HttpConnection(asyncio.Protocol):
                 transport.write_eof()
         else:
             transport.close()
-
-
-class Pieces:
-    """A response that is written in pieces; see `gateway.exchange.Sink`."""
-
-    def __init__(self, connection: HttpConnection, arrival: Arrival) -> None:
-        self.started = False
-        self._connection = connection
-        self._arrival = arrival
-        self._chunked = arrival.chunked
-        self._closes = True
-        self._cut = False
-
-    def start(self, response: Response) -> None:
-        """Send the head, and the response's body as the first piece."""
-        self.started = True
-        self._closes = self._connection.begin(self._arrival, response)
-        self.send(response.body)
-
-    def send(self, data: bytes) -> None:
-        """Send a piece."""
-        if data:  # an empty chunk would end the response
-            self._connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-
-    async def write(self, data: bytes) -> None:
-        """Send a piece once there is room for it."""
-        await self._connection.taken()
-        self.send(data)
-
-    def end(self) -> None:
-        """Tell the caller that it was the last."""
-        if self._cut:
-            return
-        if self._chunked:
-            self._connection.send(b"0\r\n\r\n")
-        self._connection.finish(close=self._closes)
-
-    def cut(self) -> None:
-        """Tell the caller that something is missing: the connection breaks off."""
-        self._cut = True
-        self._connection.abort()
 
 
 def _reset(transport: asyncio.Transport) -> None:
