@@ -82,8 +82,7 @@ async def test_the_first_one_waits_no_longer_than_it_may():
 
     assert groups[0] == 0
     assert all(
-        WAIT_S / step - 1 <= after - before - 1 <= WAIT_S / step + 1
-        for before, after in pairwise(groups)
+        WAIT_S / step - 1 <= after - before - 1 <= WAIT_S / step + 1 for before, after in pairwise(groups)
     )
     assert order == [str(at) for at in range(groups[-1]) if held[at]]
 
