@@ -16,11 +16,7 @@ from bedplate.errors import Kind, Refusal
 from bedplate.gateway import problem
 from bedplate.gateway.endpoint import CompileFeature, Endpoint, Served
 from bedplate.gateway.exchange import Page, Request, Response, Sink, header_lines
-from bedplate.gateway.headers import (
-    call_lines,
-    metadata_of,
-    timeout_s,
-)
+from bedplate.gateway.headers import call_lines, metadata_of, timeout_s
 from bedplate.gateway.routes import Match, Route, Routes, parse
 from bedplate.pipeline.call import Call
 from bedplate.pipeline.failure import Failure, FailureMaker

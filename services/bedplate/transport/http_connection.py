@@ -44,7 +44,6 @@ class HttpConnection(asyncio.Protocol):
     """A connection, from its first byte to its last."""
 
     __slots__ = (
-        "_begun",
         "_closed_due",
         "_door",
         "_draining",
@@ -71,7 +70,6 @@ class HttpConnection(asyncio.Protocol):
         self._reader: Reader | None = None
         self._running: Arrival | None = None
         self._task: asyncio.Task[None] | None = None
-        self._begun = False  # the task has
         self._held = b""  # a response that waits to be sent together with others
         self._draining = False
         self._stuck_due = 0.0  # when the caller must have taken what was sent; 0: it does
@@ -110,12 +108,12 @@ class HttpConnection(asyncio.Protocol):
         if reader is None:
             return
         waiting = [*reader.arrivals, self._running] if self._running is not None else reader.arrivals
+        if self._is_starting():  # and cancelled now it never will
+            self._door.coalescer.starting -= 1
         self._door.release(reader.held + sum(len(a.request.body) for a in waiting if a.request is not None))
         self._running = None
         if self._task is not None:
             self._task.cancel()
-            if not self._begun:  # and now it never will
-                self._door.coalescer.starting -= 1
         self._door.discard(self)
 
     def eof_received(self) -> None:
@@ -176,11 +174,12 @@ class HttpConnection(asyncio.Protocol):
     def stop(self) -> None:
         """End what runs: the process stops and its grace is over."""
         if self._running is not None and self._task is not None:
-            request = self._running.request
-            assert request is not None
-            if request.call is None:  # its task has not begun, and cancelled now it never would
+            if self._is_starting():  # and cancelled now it never would
                 self._door.loop.call_soon(self.stop)
                 return
+            request = self._running.request
+            assert request is not None
+            assert request.call is not None
             request.call.stopped = True
             self._task.cancel()
         elif not self._closed_due:
@@ -202,6 +201,11 @@ class HttpConnection(asyncio.Protocol):
             self._taken.set()
         if self._running is None and not self._closed_due:
             self._next()
+
+    def _is_starting(self) -> bool:
+        """Whether a request has its task, and that has not begun."""
+        request = self._running.request if self._running is not None else None
+        return request is not None and self._task is not None and request.call is None
 
     def _proceed(self) -> None:
         if self._running is None and self._transport is not None:
@@ -226,7 +230,6 @@ class HttpConnection(asyncio.Protocol):
             arrival = reader.arrivals.popleft()
             if arrival.response is None:
                 self._running = arrival
-                self._begun = False
                 self._door.coalescer.starting += 1
                 # With a name: to number it would cost a fifth of it.
                 self._task = asyncio.Task(self._run(arrival), loop=self._door.loop, name="http")
@@ -234,7 +237,6 @@ class HttpConnection(asyncio.Protocol):
             self._write(arrival, arrival.response)
 
     async def _run(self, arrival: Arrival) -> None:
-        self._begun = True
         self._door.coalescer.starting -= 1
         request = arrival.request
         assert request is not None
@@ -268,8 +270,7 @@ class HttpConnection(asyncio.Protocol):
         reader, transport = self._reader, self._transport
         if reader is None or transport is None:
             return
-        open_ = arrival.keep and not self._draining and self._door.ready()
-        close = not open_ and self._closes(arrival, reader)
+        close = self._closes(arrival, reader)
         status, body, request = response.status, response.body, arrival.request
         length = b"content-length: %d\r\n" % len(body) if status not in (204, 304) else b""
         if request is not None and request.method == "HEAD":
@@ -296,9 +297,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _closes(self, arrival: Arrival, reader: Reader) -> bool:
         """Whether the response is the connection's last."""
-        close = not arrival.keep or (not reader.arrivals and (self._draining or not self._door.ready()))
-        reader.closed = reader.closed or close
-        return close
+        if arrival.keep and (reader.arrivals or (not self._draining and self._door.ready())):
+            return False
+        reader.closed = True
+        return True
 
     # For Pieces.
 

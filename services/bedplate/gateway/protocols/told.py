@@ -1,8 +1,8 @@
 """What an answer tells beside its message: what handlers said for the end of it, and what went wrong."""
 
 import base64
-import binascii
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -15,7 +15,7 @@ from bedplate.pipeline.ends import split
 from bedplate.pipeline.failure import Failure
 
 _CODES = {"CANCELLED": "canceled"}
-_UNESCAPED = frozenset(range(0x20, 0x7F)) - {0x25}
+_UNESCAPED = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # of a grpc-message
 
 
 def trailer_lines(call: Call | None) -> str:
@@ -84,13 +84,9 @@ def grpc_trailers(call: Call | None, failure: Failure | None) -> bytes:
         lines = "grpc-status: 0\r\n"
     else:
         status = failure.status
-        details = binascii.b2a_base64(status.SerializeToString(), newline=False).rstrip(b"=").decode("ascii")
-        lines = f"grpc-status: {status.code}\r\ngrpc-message: {_percent(status.message)}\r\n"
-        lines += f"{STATUS_DETAILS}: {details}\r\n"
+        said = quote(status.message, safe=_UNESCAPED)
+        lines = f"grpc-status: {status.code}\r\ngrpc-message: {said}\r\n"
+        lines += f"{STATUS_DETAILS}: {_base64(status.SerializeToString())}\r\n"
         if failure.retry_after_s is not None:
             lines += f"{PUSHBACK}: {round(failure.retry_after_s * 1000)}\r\n"
     return (lines + trailer_lines(call)).encode("latin-1")
-
-
-def _percent(text: str) -> str:
-    return "".join([chr(byte) if byte in _UNESCAPED else f"%{byte:02X}" for byte in text.encode()])
