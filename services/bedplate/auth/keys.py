@@ -20,6 +20,7 @@ from pathlib import Path
 from bedplate.auth.key_format import ID_PATTERN, Key, KeyFileError, Keys, parse_keys, write_keys
 from bedplate.auth.principal import Principal
 from bedplate.errors import Kind, Refusal
+from bedplate.files import stamp
 from bedplate.settings import Settings
 
 # A change of the file is seen this much later at most, seconds.
@@ -32,7 +33,6 @@ FILE_BYTES_MAX = 4 * 1024 * 1024
 INVALID_SENTENCE = "The key is not valid. Send a valid one as `authorization: Bearer <key>`."
 
 _log = logging.getLogger("bedplate.auth.keys")
-_Signature = tuple[int, int, int, int]
 
 
 class KeyFile:
@@ -68,7 +68,7 @@ class KeyFile:
         self._by_digest: dict[bytes, tuple[Principal, float | None]] = {}
         # Texts of keys that were found good. Never more than there are keys.
         self._by_text: dict[str, tuple[Principal, float | None]] = {}
-        self._signature = _signature(path)
+        self._stamp = stamp(path)
         self._look_at = monotonic() + LOOK_EVERY_S
         self._use(_read(path))
 
@@ -108,10 +108,10 @@ class KeyFile:
 
     def _look(self) -> None:
         self._look_at = self._monotonic() + LOOK_EVERY_S
-        signature = _signature(self._path)
-        if signature == self._signature:
+        seen = stamp(self._path)
+        if seen == self._stamp:
             return
-        self._signature = signature
+        self._stamp = seen
         try:
             keys = _read(self._path)
         except KeyFileError as error:
@@ -246,16 +246,6 @@ def _refuse_development(path: Path, keys: Keys) -> None:
             f"runs in production. Take it out with `bedplate key revoke {names[0]}` and make real keys with "
             "`bedplate key create`, or point BEDPLATE_KEYS_FILE at another file."
         )
-
-
-def _signature(path: Path) -> _Signature | None:
-    """What differs when the file differs; None: no file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    # Not its content's time: who was told to mend the file's mode changes no more than that.
-    return found.st_ctime_ns, found.st_mode, found.st_size, found.st_ino
 
 
 def _read(path: Path) -> Keys:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Protocol
 
+from bedplate.files import Stamp, stamp
 from bedplate.gateway.elsewhere.descriptors import Contracts, read_files
 from bedplate.gateway.elsewhere.reflected import read_reflection
 from bedplate.gateway.elsewhere.upstream import Line, Target
@@ -43,8 +44,8 @@ class Files:
         self._paths = paths
         self._stamps = self._look()
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(path) for path in self._paths]
+    def _look(self) -> list[Stamp | None]:
+        return list(map(stamp, self._paths))
 
     def changed(self) -> bool:
         """Whether a file is another one, or has other bytes, than at the last look."""
@@ -54,14 +55,6 @@ class Files:
     async def read(self) -> Contracts:
         """See `Source.read`."""
         return await asyncio.to_thread(read_files, self._paths)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 class Reflected:

@@ -1,7 +1,6 @@
 """TLS from settings, on every door; certificates that change on disk are taken for new handshakes."""
 
 import logging
-import os
 import ssl
 import threading
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import grpc
 
+from bedplate.files import Stamp, stamp
 from bedplate.settings import Settings
 
 _log = logging.getLogger("bedplate.transport.tls")
@@ -83,8 +83,8 @@ class TlsFiles:
     def refresh(self) -> bool:
         """Take changed files; True when there were some. Safe on any thread."""
         with self._lock:
-            stamp = self._stamp()
-            if stamp == self._seen or None in stamp:
+            now = self._stamp()
+            if now == self._seen or None in now:
                 return False
             try:
                 config = self._read()
@@ -92,21 +92,21 @@ class TlsFiles:
                 _log.error(
                     "the TLS files changed and cannot be used; the ones from before still are: %s", error
                 )
-                self._seen = stamp
+                self._seen = now
                 return False
             for context in self._contexts:
                 context.load_cert_chain(*self._paths[:2])
                 if self._client_ca is not None:
                     context.load_verify_locations(self._client_ca)
-            self._seen, self._config = stamp, config
+            self._seen, self._config = now, config
             _log.info("the TLS files changed; new handshakes use them")
             return True
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         return self._config if self.refresh() else None
 
-    def _stamp(self) -> tuple[tuple[int, int, int, int] | None, ...]:
-        return tuple(_stamp(path) for path in self._paths)
+    def _stamp(self) -> tuple[Stamp | None, ...]:
+        return tuple(map(stamp, self._paths))
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         certificate, key = self._paths[:2]
@@ -127,12 +127,3 @@ class TlsFiles:
         except OSError as error:
             raise TlsError(f"{error.filename} cannot be read: {error.strerror}.") from error
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=authority)
-
-
-def _stamp(path: Path) -> tuple[int, int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    # Not its content's time: who was told to mend the file's mode changes no more than that.
-    return found.st_ctime_ns, found.st_mode, found.st_size, found.st_ino
